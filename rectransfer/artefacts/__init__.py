@@ -1,0 +1,24 @@
+"""Saved folders that can be trusted: `card.json` beside data files, whole after any crash.
+
+A data file carries the head of its sha256 in its name (`vectors-3fa9c1d20b7e.safetensors`), so a new version
+never overwrites the old one. The card goes last, in one atomic step: whoever loads the folder sees the old
+version or the new one, never a mixture. One process writes a folder at a time; any number may read it.
+"""
+
+from rectransfer.artefacts.card import CARD, SCHEMA_VERSION, library_versions
+from rectransfer.artefacts.codecs import read_arrays, read_ids, write_arrays, write_ids
+from rectransfer.artefacts.folder import Artefact, Writer, load_artefact, save_artefact
+
+__all__ = [
+    "CARD",
+    "SCHEMA_VERSION",
+    "Artefact",
+    "Writer",
+    "library_versions",
+    "load_artefact",
+    "read_arrays",
+    "read_ids",
+    "save_artefact",
+    "write_arrays",
+    "write_ids",
+]

@@ -1,0 +1,143 @@
+"""A linear autoencoder in closed form."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import lapack
+from scipy.sparse import csr_array
+
+from rectransfer.errors import InputError
+from rectransfer.evaluation.baselines.baseline import Scores, checked_history
+from rectransfer.evaluation.matrix import binary
+
+__all__ = ["Ease"]
+
+Floats = npt.NDArray[np.float64]
+
+# Dense blocks in between hold this many float64 values at once: 64 MB.
+_VALUES_A_BLOCK = 8_000_000
+
+
+class _Solution(Protocol):
+    """A solved EASE: the inverse `P = (X'X + l2 I)^-1`, in whichever form."""
+
+    @property
+    def diagonal(self) -> Floats:
+        """`l2 * diag(P)`, shape `(n_items,)`."""
+        ...
+
+    def project(self, history: csr_array) -> Floats:
+        """`l2 * history @ P`, shape `(n, n_items)`."""
+        ...
+
+
+@dataclass
+class Ease:
+    """EASE: item-item weights `B` with a zero diagonal that minimise `|X - XB|^2 + l2 |B|^2`.
+
+    Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW, section 3.1. With
+    `P = (X'X + l2 I)^-1` the weights are `B = I - P / diag(P)`, and so are the scores `h - h P / diag(P)`.
+    Where there are fewer users than items, Woodbury's identity `P = (I - X' (l2 I + XX')^-1 X) / l2` gives
+    the very same scores from a users × users matrix, and nothing of items × items is ever made.
+
+    Memory: at its peak three float64 matrices of the smaller of `n_items` and `n_users`, squared.
+
+    Attributes:
+        l2: Strength of the regularisation, in users; the paper calls it λ.
+        form: `primal` (items × items), `dual` (users × users), or `auto`: the smaller one.
+
+    Raises:
+        InputError: `l2` is not positive, or `form` is none of the three.
+
+    Examples:
+        >>> model = Ease(l2=1.0).fit(csr_array([[1, 1, 0], [1, 1, 0], [0, 0, 1]]))
+        >>> model.scores(csr_array([[1, 0, 0]])).round(3)
+        array([[0.   , 0.667, 0.   ]], dtype=float32)
+    """
+
+    l2: float = 500.0
+    form: Literal["auto", "primal", "dual"] = "auto"
+    _solution: _Solution | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.l2 < np.inf or self.form not in ("auto", "primal", "dual"):
+            raise InputError(
+                f"Ease needs a finite l2 above 0 and a form of 'auto', 'primal' or 'dual', got l2={self.l2} "
+                f"and form={self.form!r}"
+            )
+
+    @property
+    def name(self) -> str:
+        """`ease(l2=500)`; both forms give the same scores, so the form isn't in it."""
+        return f"ease(l2={self.l2:g})"
+
+    def fit(self, interactions: csr_array) -> Self:
+        """Solve in closed form."""
+        taken = binary(interactions).astype(np.float64)
+        n_users, n_items = taken.shape
+        dual = self.form == "dual" or (self.form == "auto" and n_users < n_items)
+        self._solution = _Dual(taken, self.l2) if dual else _Primal(taken, self.l2)
+        return self
+
+    def scores(self, history: csr_array) -> Scores:
+        """The history times the weights, shape `(n, n_items)`."""
+        solution = self._solution
+        known = checked_history(history, None if solution is None else len(solution.diagonal), self.name)
+        assert solution is not None  # noqa: S101 (checked above)
+        n, n_items = known.shape
+        result = np.empty((n, n_items), dtype=np.float32)
+        step = max(1, _VALUES_A_BLOCK // max(1, n_items))
+        for start in range(0, n, step):
+            block = known[start : start + step].astype(np.float64)
+            result[start : start + step] = block.toarray() - solution.project(block) / solution.diagonal
+        return result
+
+
+class _Primal:
+    def __init__(self, taken: csr_array, l2: float) -> None:
+        self._inverse = _inverse((taken.T @ taken).toarray(), l2)
+        self._inverse *= l2
+        self.diagonal: Floats = self._inverse.diagonal().copy()
+
+    def project(self, history: csr_array) -> Floats:
+        projected: Floats = history @ self._inverse
+        return projected
+
+
+class _Dual:
+    def __init__(self, taken: csr_array, l2: float) -> None:
+        self._taken = taken
+        self._inverse = _inverse((taken @ taken.T).toarray(), l2)
+        self.diagonal: Floats = 1 - self._explained(csr_array(taken.T))
+
+    def project(self, history: csr_array) -> Floats:
+        inner = (history @ self._taken.T).toarray() @ self._inverse
+        projected: Floats = history.toarray() - inner @ self._taken
+        return projected
+
+    def _explained(self, users_of: csr_array) -> Floats:
+        """`x' M x` for the users `x` of every item, a block of items at a time."""
+        explained = np.empty(users_of.shape[0])
+        step = max(1, _VALUES_A_BLOCK // max(1, users_of.shape[1]))
+        for start in range(0, len(explained), step):
+            block = users_of[start : start + step]
+            explained[start : start + step] = block.multiply(block @ self._inverse).sum(axis=1)
+        return explained
+
+
+def _inverse(gram: Any, l2: float) -> Floats:
+    """The inverse of `gram + l2 I`, by Cholesky: positive definite, because `l2` is above 0."""
+    gram[np.diag_indices_from(gram)] += l2
+    # LAPACK reads columns first; of a symmetric matrix the transpose is the same matrix without a copy.
+    factor, failed = lapack.dpotrf(gram.T, lower=1, overwrite_a=1)
+    inverse, failed_too = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    if failed or failed_too:
+        raise InputError(f"EASE cannot be solved with l2={l2}: the matrix is singular to rounding; raise l2")
+    lower: Floats = np.tril(inverse)
+    del factor, inverse
+    diagonal = lower.diagonal().copy()
+    lower += lower.T
+    lower[np.diag_indices_from(lower)] = diagonal
+    return lower

@@ -1,0 +1,114 @@
+"""Choose a baseline's settings on validation users: the baselines get the budget that our own model gets."""
+
+import copy
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+from scipy.sparse import csr_array
+
+from rectransfer.errors import InputError
+from rectransfer.evaluation.baselines import Baseline, Ease, Ials, ItemKnn, Popularity
+from rectransfer.evaluation.score import rank_by_model
+from rectransfer.metrics import Metric, Ndcg
+
+__all__ = ["Tuned", "default_grid", "tune"]
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The best of several models.
+
+    Attributes:
+        best: The winner, fitted; of equals the first.
+        value: Its mean over the validation users.
+        metric: What was measured.
+        tried: The names of all candidates and their means, in the order they came.
+    """
+
+    best: Baseline
+    value: float
+    metric: str
+    tried: tuple[tuple[str, float], ...] = field(repr=False)
+
+    def frame(self) -> pl.DataFrame:
+        """`name` and the metric's mean for every candidate, best first."""
+        table = pl.DataFrame(self.tried, schema={"name": pl.String, self.metric: pl.Float64}, orient="row")
+        return table.sort(self.metric, descending=True, maintain_order=True)
+
+
+def tune(
+    candidates: Sequence[Baseline],
+    train: csr_array,
+    history: csr_array,
+    relevant: csr_array,
+    metric: Metric | None = None,
+    exclude: csr_array | None = None,
+) -> Tuned:
+    """Fit every candidate and keep the one that ranks the validation users' items best.
+
+    Args:
+        candidates: Unfitted models, which stay as they are.
+        train: What they learn from, shape `(n_train_users, n_items)`.
+        history: What the validation users took before, shape `(n_users, n_items)`.
+        relevant: What they took then, same shape.
+        metric: What decides; NDCG@10 where it isn't given.
+        exclude: Items that leave a user's ranking, same shape as `history`; often `history` itself.
+
+    Raises:
+        InputError: No candidate, or no validation user with a relevant item.
+
+    Examples:
+        >>> block = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
+        >>> history, relevant = csr_array([[0, 0, 1, 0]]), csr_array([[0, 0, 0, 1]])
+        >>> tune([Popularity(), Ease(l2=1.0)], block, history, relevant, exclude=history).best.name
+        'ease(l2=1)'
+    """
+    if not candidates:
+        raise InputError("tune needs one candidate at least; default_grid('ease') gives some")
+    measure = Ndcg(10) if metric is None else metric
+    best: Baseline | None = None
+    tried: list[tuple[str, float]] = []
+    for candidate in candidates:
+        model = copy.copy(candidate).fit(train)
+        values = measure.per_user(rank_by_model(model, history, relevant, exclude))
+        if not len(values):
+            raise InputError(f"none of the {relevant.shape[0]} validation users has a relevant item")
+        _logger.info("%s: %s %.4f", model.name, measure.name, values.mean())
+        if best is None or values.mean() > max(value for _, value in tried):
+            best = model
+        tried.append((model.name, float(values.mean())))
+    assert best is not None  # noqa: S101 (there is a candidate)
+    return Tuned(best, max(value for _, value in tried), measure.name, tuple(tried))
+
+
+def default_grid(
+    name: Literal["popularity", "item_knn", "ease", "ials"], seed: int = 0
+) -> tuple[Baseline, ...]:
+    """A few settings that cover what works on logs of very different sizes.
+
+    Args:
+        name: The model.
+        seed: For the models that start at random.
+
+    Raises:
+        InputError: There is no such model.
+    """
+    match name:
+        case "popularity":
+            return (Popularity(),)
+        case "item_knn":
+            return tuple(ItemKnn(k, shrinkage) for k in (50, 200) for shrinkage in (0.0, 20.0))
+        case "ease":
+            return tuple(Ease(l2) for l2 in (10.0, 50.0, 250.0, 1000.0, 4000.0))
+        case "ials":
+            return tuple(
+                Ials(factors, regularization, alpha, seed=seed)
+                for factors, regularization in ((32, 0.1), (64, 10.0), (128, 30.0))
+                for alpha in (1.0, 20.0)
+            )
+    raise InputError(f"no baseline is called {name!r}: popularity, item_knn, ease or ials")

@@ -1,0 +1,8 @@
+"""The bridges between two domains (shared items, shared users, a link table), and what each one carries."""
+
+from rectransfer.transfer.alignment import Alignment, align
+from rectransfer.transfer.bridges import Bridges, bridges, require_bridge
+from rectransfer.transfer.coverage import Coverage, user_coverage
+from rectransfer.transfer.link import Link
+
+__all__ = ["Alignment", "Bridges", "Coverage", "Link", "align", "bridges", "require_bridge", "user_coverage"]
