@@ -175,17 +175,23 @@ class Corpus:
     counts: npt.NDArray[np.int64]
 
 
-def write_corpus(sequences: Sequences, path: str | Path) -> Corpus:
+def write_corpus(sequences: Sequences, path: str | Path, *, shuffle: int | None = None) -> Corpus:
     """Write sequences as a gensim corpus file.
 
     Lines of more than 10,000 tokens are split, as gensim would drop their rest without a word. Lines of a
     single token are left out, as they have no pair to learn from.
 
+    Args:
+        sequences: What to write.
+        path: Where to.
+        shuffle: A seed, to put the items of each sequence in a random order; None keeps theirs.
+
     Raises:
         InputError: No sequence has two items.
     """
     path = Path(path)
-    lines = _split(sequences.items.select(_ITEMS)).filter(pl.col(_ITEMS).list.len() > 1)
+    ordered = sequences.items.select(_ITEMS) if shuffle is None else _shuffled(sequences, shuffle)
+    lines = _split(ordered).filter(pl.col(_ITEMS).list.len() > 1)
     if not lines.height:
         raise InputError(
             f"none of the {sequences.n:,} sequences has two items, so there are no pairs to learn from; "
@@ -198,6 +204,14 @@ def write_corpus(sequences: Sequences, path: str | Path) -> Corpus:
     tokens = lines[_ITEMS].explode()
     counts = np.bincount(tokens.to_numpy(), minlength=len(sequences.vocabulary)).astype(np.int64)
     return Corpus(path, n_lines=lines.height, n_tokens=tokens.len(), counts=counts)
+
+
+def _shuffled(sequences: Sequences, seed: int) -> pl.DataFrame:
+    flat = sequences.items[_ITEMS].explode().to_numpy()
+    owner = np.repeat(np.arange(sequences.n), sequences.lengths)
+    order = np.lexsort((np.random.default_rng(seed).random(len(flat)), owner))
+    mixed = pl.DataFrame({_PART: owner, _ITEMS: flat[order]})
+    return mixed.group_by(_PART, maintain_order=True).agg(_ITEMS).select(_ITEMS)
 
 
 def _split(lines: pl.DataFrame) -> pl.DataFrame:

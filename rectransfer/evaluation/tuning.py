@@ -2,21 +2,40 @@
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import product
+from typing import Final, Literal
 
 import polars as pl
 from scipy.sparse import csr_array
 
 from rectransfer.errors import InputError
-from rectransfer.evaluation.baselines import Baseline, Ease, Ials, ItemKnn, Popularity
+from rectransfer.evaluation.baselines import (
+    Baseline,
+    Ease,
+    Ials,
+    ItemKnn,
+    Popularity,
+    fit_eases,
+    fit_item_knns,
+)
 from rectransfer.evaluation.score import rank_by_model
 from rectransfer.metrics import Metric, Ndcg
 
-__all__ = ["Tuned", "default_grid", "tune"]
+__all__ = ["Budget", "Family", "Tuned", "default_grid", "tune"]
 
 _logger = logging.getLogger(__name__)
+
+Family = Literal["popularity", "item_knn", "ease", "ials"]
+Budget = Literal["small", "full"]
+
+_EASE_SMALL: Final = (100.0, 300.0, 1000.0, 3000.0)
+_EASE: Final = (10.0, 30.0, 60.0, 100.0, 200.0, 300.0, 500.0, 1000.0, 2000.0, 3000.0, 5000.0, 10000.0)
+_KNN_SMALL: Final = ((20, 0.0), (400, 0.0), (100, 20.0), (400, 100.0))
+_KNN: Final = tuple(product((20, 100, 400), (0.0, 5.0, 20.0, 100.0)))
+_IALS_SMALL: Final = ((64, 10.0, 1.0), (64, 50.0, 1.0), (128, 50.0, 1.0), (64, 50.0, 10.0))
+_IALS: Final = tuple(product((32, 64, 128), (10.0, 50.0), (1.0, 10.0)))
 
 
 @dataclass(frozen=True)
@@ -73,8 +92,7 @@ def tune(
     measure = Ndcg(10) if metric is None else metric
     best: Baseline | None = None
     tried: list[tuple[str, float]] = []
-    for candidate in candidates:
-        model = copy.copy(candidate).fit(train)
+    for model in _fitted(candidates, train):
         values = measure.per_user(rank_by_model(model, history, relevant, exclude))
         if not len(values):
             raise InputError(f"none of the {relevant.shape[0]} validation users has a relevant item")
@@ -86,29 +104,41 @@ def tune(
     return Tuned(best, max(value for _, value in tried), measure.name, tuple(tried))
 
 
-def default_grid(
-    name: Literal["popularity", "item_knn", "ease", "ials"], seed: int = 0
-) -> tuple[Baseline, ...]:
-    """A few settings that cover what works on logs of very different sizes.
+def _fitted(candidates: Sequence[Baseline], train: csr_array) -> Iterable[Baseline]:
+    """Fitted copies; a family that can share work does."""
+    eases = [model for model in candidates if isinstance(model, Ease)]
+    knns = [model for model in candidates if isinstance(model, ItemKnn)]
+    if len(eases) == len(candidates):
+        return fit_eases(eases, train)
+    if len(knns) == len(candidates):
+        return fit_item_knns(knns, train)
+    return (copy.copy(candidate).fit(train) for candidate in candidates)
+
+
+def default_grid(name: Family, seed: int = 0, budget: Budget = "full") -> tuple[Baseline, ...]:
+    """Settings that cover what works on logs of very different sizes.
+
+    Every model has the same number of them, but popularity, which has no settings.
 
     Args:
         name: The model.
         seed: For the models that start at random.
+        budget: 4 settings ("small") or 12 ("full", which has those 4, too).
 
     Raises:
-        InputError: There is no such model.
+        InputError: There is no such model or budget.
     """
+    if budget not in ("small", "full"):
+        raise InputError(f"the budget is 'small' or 'full', got {budget!r}")
+    small = budget == "small"
     match name:
         case "popularity":
             return (Popularity(),)
         case "item_knn":
-            return tuple(ItemKnn(k, shrinkage) for k in (50, 200) for shrinkage in (0.0, 20.0))
+            return tuple(ItemKnn(k, shrinkage) for k, shrinkage in (_KNN_SMALL if small else _KNN))
         case "ease":
-            return tuple(Ease(l2) for l2 in (10.0, 50.0, 250.0, 1000.0, 4000.0))
+            return tuple(Ease(l2) for l2 in (_EASE_SMALL if small else _EASE))
         case "ials":
-            return tuple(
-                Ials(factors, regularization, alpha, seed=seed)
-                for factors, regularization in ((32, 0.1), (64, 10.0), (128, 30.0))
-                for alpha in (1.0, 20.0)
-            )
+            settings = _IALS_SMALL if small else _IALS
+            return tuple(Ials(factors, l2, alpha, seed=seed) for factors, l2, alpha in settings)
     raise InputError(f"no baseline is called {name!r}: popularity, item_knn, ease or ials")

@@ -1,23 +1,27 @@
 """A linear autoencoder in closed form."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack
+from scipy.linalg import eigh, lapack
 from scipy.sparse import csr_array
 
 from rectransfer.errors import InputError
 from rectransfer.evaluation.baselines.baseline import Scores, checked_history
 from rectransfer.evaluation.matrix import binary
 
-__all__ = ["Ease"]
+__all__ = ["Ease", "fit_eases"]
 
 Floats = npt.NDArray[np.float64]
 
 # Dense blocks in between hold this many float64 values at once: 64 MB.
 _VALUES_A_BLOCK = 8_000_000
+
+# An eigendecomposition costs about as much as this many inverses.
+_MODELS_A_SPECTRUM = 4
 
 
 class _Solution(Protocol):
@@ -76,10 +80,11 @@ class Ease:
     def fit(self, interactions: csr_array) -> Self:
         """Solve in closed form."""
         taken = binary(interactions).astype(np.float64)
-        n_users, n_items = taken.shape
-        dual = self.form == "dual" or (self.form == "auto" and n_users < n_items)
-        self._solution = _Dual(taken, self.l2) if dual else _Primal(taken, self.l2)
+        self._solution = _Dual(taken, self.l2) if self._is_dual(taken) else _Primal(taken, self.l2)
         return self
+
+    def _is_dual(self, taken: csr_array) -> bool:
+        return self.form == "dual" or (self.form == "auto" and taken.shape[0] < taken.shape[1])
 
     def scores(self, history: csr_array) -> Scores:
         """The history times the weights, shape `(n, n_items)`."""
@@ -93,6 +98,75 @@ class Ease:
             block = known[start : start + step].astype(np.float64)
             result[start : start + step] = block.toarray() - solution.project(block) / solution.diagonal
         return result
+
+
+def fit_eases(models: Sequence[Ease], interactions: csr_array) -> tuple[Ease, ...]:
+    """Fitted copies of several models. Those of one form share an eigendecomposition, whatever their `l2`.
+
+    With `X'X = Q diag(w) Q'` every `P` is `Q diag(1 / (w + l2)) Q'`, and likewise for the dual form. It costs
+    about as much as four inverses, so fewer models than that are fitted one by one.
+
+    Args:
+        models: Any settings; they stay as they are.
+        interactions: Shape `(n_users, n_items)`.
+    """
+    taken = binary(interactions).astype(np.float64)
+    copies = tuple(replace(model) for model in models)
+    for dual in (True, False):
+        family = [model for model in copies if model._is_dual(taken) == dual]
+        if len(family) < _MODELS_A_SPECTRUM:
+            for model in family:
+                model.fit(taken)
+            continue
+        spectrum = _Spectrum(taken, dual)
+        diagonals = spectrum.diagonals([model.l2 for model in family])
+        for model, diagonal in zip(family, diagonals, strict=True):
+            model._solution = _Spectral(spectrum, model.l2, diagonal)
+    return copies
+
+
+class _Spectrum:
+    """The eigenvectors of `X'X`, or of `XX'` in the dual form, and their eigenvalues."""
+
+    def __init__(self, taken: csr_array, dual: bool) -> None:
+        self.taken, self.dual = taken, dual
+        gram = (taken @ taken.T if dual else taken.T @ taken).toarray()
+        values, self.vectors = eigh(gram, overwrite_a=True, driver="evd")
+        self.values: Floats = np.maximum(values, 0)  # below 0 by rounding only
+
+    def diagonals(self, l2s: Sequence[float]) -> Floats:
+        """`l2 * diag(P)` for every `l2`, shape `(len(l2s), n_items)`."""
+        inverses = 1 / (self.values[:, None] + np.asarray(l2s))
+        if not self.dual:
+            primal: Floats = (np.square(self.vectors) @ (inverses * l2s)).T
+            return primal
+        users_of = csr_array(self.taken.T)
+        explained = np.empty((users_of.shape[0], len(l2s)))
+        step = max(1, _VALUES_A_BLOCK // max(1, users_of.shape[1]))
+        for start in range(0, len(explained), step):
+            block = users_of[start : start + step] @ self.vectors
+            explained[start : start + step] = np.square(block) @ inverses
+        dual: Floats = 1 - explained.T
+        return dual
+
+
+@dataclass(frozen=True, eq=False)
+class _Spectral:
+    """A solution for one `l2` on a shared spectrum."""
+
+    spectrum: _Spectrum
+    l2: float
+    diagonal: Floats
+
+    def project(self, history: csr_array) -> Floats:
+        vectors, inverse = self.spectrum.vectors, 1 / (self.spectrum.values + self.l2)
+        if not self.spectrum.dual:
+            primal: Floats = (history @ vectors) * (inverse * self.l2) @ vectors.T
+            return primal
+        taken = self.spectrum.taken
+        inner = ((history @ taken.T).toarray() @ vectors * inverse) @ vectors.T
+        dual: Floats = history.toarray() - inner @ taken
+        return dual
 
 
 class _Primal:

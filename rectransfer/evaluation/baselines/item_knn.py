@@ -1,7 +1,9 @@
 """Neighbours of the items that a user took."""
 
-from dataclasses import dataclass, field
-from typing import Self
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +12,13 @@ from scipy.sparse import csr_array
 from rectransfer.errors import InputError
 from rectransfer.evaluation.baselines.baseline import Scores, checked_history
 from rectransfer.evaluation.matrix import binary
-from rectransfer.metrics import top_k
 
-__all__ = ["ItemKnn"]
+__all__ = ["ItemKnn", "fit_item_knns"]
 
-# Similarities of a block of items with all others are dense for a moment: 32 MB in float64.
-_VALUES_A_BLOCK = 4_000_000
+Rows = npt.NDArray[np.int32]
+
+# Similarities of a block of items with all others are there at once: 200 MB where every pair occurs.
+_VALUES_A_BLOCK = 8_000_000
 
 
 @dataclass
@@ -54,24 +57,7 @@ class ItemKnn:
 
     def fit(self, interactions: csr_array) -> Self:
         """Find the neighbours of every item, a block of items at a time."""
-        taken = binary(interactions).astype(np.float64)
-        users_of = csr_array(taken.T)
-        norms = np.sqrt(np.diff(users_of.indptr))
-        n_items = len(norms)
-        step = max(1, _VALUES_A_BLOCK // max(1, n_items))
-        rows, columns, values = [], [], []
-        for start in range(0, n_items, step):
-            block = np.arange(start, min(start + step, n_items))
-            similar = self._cosines(users_of, taken, norms, block)
-            value, column = top_k(similar, self.k)
-            rows.append(np.repeat(block, value.shape[1])[value.ravel() > 0])
-            columns.append(column[value > 0])
-            values.append(value[value > 0])
-        self._similarities = csr_array(
-            (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))),
-            shape=(n_items, n_items),
-            dtype=np.float32,
-        )
+        self._similarities = _neighbours([self], interactions)[0]
         return self
 
     def scores(self, history: csr_array) -> Scores:
@@ -81,16 +67,82 @@ class ItemKnn:
         summed: Scores = (known @ similarities).toarray()
         return summed
 
-    def _cosines(
-        self,
-        users_of: csr_array,
-        taken: csr_array,
-        norms: npt.NDArray[np.float64],
-        block: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.float64]:
-        """Similarities of some items with all, shape `(len(block), n_items)`; 0 with themselves."""
-        similar: npt.NDArray[np.float64] = (users_of[block] @ taken).toarray()
-        scale = norms[block, None] * norms + self.shrinkage
-        np.divide(similar, scale, out=similar, where=scale > 0)
-        similar[np.arange(len(block)), block] = 0
-        return similar
+
+def fit_item_knns(models: Sequence[ItemKnn], interactions: csr_array) -> tuple[ItemKnn, ...]:
+    """Fitted copies of several models, which share the counts, and the search where only their `k` differs.
+
+    Args:
+        models: Any settings; they stay as they are.
+        interactions: Shape `(n_users, n_items)`.
+    """
+    copies = tuple(replace(model) for model in models)
+    for model, similarities in zip(copies, _neighbours(models, interactions), strict=True):
+        model._similarities = similarities
+    return copies
+
+
+class _Kept(NamedTuple):
+    """Neighbours that some items keep: flat, the best of each item first."""
+
+    counts: npt.NDArray[np.int64]
+    neighbours: Rows
+    values: Scores
+
+    def best(self, k: int) -> csr_array:
+        """The `k` best of each item, shape `(n_items, n_items)`."""
+        ends = np.cumsum(self.counts)
+        places = np.arange(len(self.values), dtype=np.int32) - np.repeat(ends - self.counts, self.counts)
+        near = places < k
+        offsets = np.concatenate([[0], np.cumsum(np.minimum(self.counts, k))])
+        n_items = len(self.counts)
+        return csr_array((self.values[near], self.neighbours[near], offsets), shape=(n_items, n_items))
+
+
+def _neighbours(models: Sequence[ItemKnn], interactions: csr_array) -> list[csr_array]:
+    """The similarities that each model keeps."""
+    taken = binary(interactions)
+    users_of = csr_array(taken.T)
+    norms = np.sqrt(np.diff(users_of.indptr))
+    largest: dict[float, int] = {}
+    for model in models:
+        largest[model.shrinkage] = max(model.k, largest.get(model.shrinkage, 0))
+    blocks: dict[float, list[_Kept]] = {shrinkage: [] for shrinkage in largest}
+    step = max(1, _VALUES_A_BLOCK // max(1, taken.shape[1]))
+    for start in range(0, taken.shape[1], step):
+        together = users_of[start : start + step] @ taken
+        for shrinkage, k in largest.items():
+            blocks[shrinkage].append(_block(together, start, norms, shrinkage, k))
+    kept = {
+        shrinkage: _Kept(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        for shrinkage, parts in blocks.items()
+    }
+    return [kept[model.shrinkage].best(model.k) for model in models]
+
+
+def _block(
+    together: csr_array, start: int, norms: npt.NDArray[np.float64], shrinkage: float, k: int
+) -> _Kept:
+    """The `k` best neighbours of the items from `start` on, given how many users took both."""
+    sizes = np.diff(together.indptr)
+    items = np.repeat(np.arange(start, start + len(sizes)), sizes)
+    scale = norms[items] * norms[together.indices] + shrinkage
+    similar = (together.data / scale).astype(np.float32)
+    similar[together.indices == items] = 0  # an item is no neighbour of its own
+    columns = together.indices.astype(np.int32)
+    offsets = together.indptr.tolist()
+    rows = [_best(similar[first:last], columns[first:last], k) for first, last in pairwise(offsets)]
+    return _Kept(
+        np.array([len(values) for values, _ in rows]),
+        np.concatenate([neighbours for _, neighbours in rows]),
+        np.concatenate([values for values, _ in rows]),
+    )
+
+
+def _best(values: Scores, columns: Rows, k: int) -> tuple[Scores, Rows]:
+    """The `k` highest values above 0, best first; of equal values the lower column comes first."""
+    if len(values) > k:
+        near = np.flatnonzero(values >= np.partition(values, len(values) - k)[len(values) - k])
+        values, columns = values[near], columns[near]
+    order = np.lexsort((columns, -values))[:k]
+    values, columns = values[order], columns[order]
+    return values[values > 0], columns[values > 0]

@@ -1,0 +1,82 @@
+# make demo    the main job on public data: pretrain, transfer, compare; results/demo.json
+# make test    the tests, with coverage
+# make lint    ruff and mypy          make docs      the documentation, into site/
+# make bench   the benchmarks         make examples  every script in examples/
+# make clean   removes what these leave behind; make distclean removes the environment, too
+#
+# Each installs what it needs into .venv, once. Options for pip go into PIP_ARGS.
+
+VENV ?= .venv
+PIP_ARGS ?=
+TEST_ARGS ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.11 python3; do \
+	"$$python" -c "$(NEW_ENOUGH)" 2>/dev/null && echo "$$python" && break; done)
+
+# Small matrices lose time to threads that wait for each other; torch and gensim have their own.
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format docs examples bench constraints clean distclean
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+demo: $(VENV)/.installed-demo
+	@mkdir -p results
+	$(BIN)/rectransfer demo --json results/demo.json
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(TEST_ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "the documentation is in site/index.html"
+
+examples: $(VENV)/.installed-demo
+	@set -e; for script in examples/[0-9]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --override-ini addopts= --import-mode=importlib -s tests/benchmarks
+
+# Pins what an environment with everything has now. To move to newer versions: empty the file, make distclean first.
+constraints: $(VENV)/.installed-dev $(VENV)/.installed-docs
+	@sed -n '/^#/p' constraints.txt > constraints.new
+	@$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip | sed 's/+cpu$$//' >> constraints.new
+	@mv constraints.new constraints.txt
+
+clean:
+	rm -rf build dist site results htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
+
+$(VENV)/.created:
+	@"$(PYTHON)" -c "$(NEW_ENOUGH)" 2>/dev/null || { \
+		echo "rectransfer needs Python 3.11 or newer, with venv; python3 is $$(python3 --version 2>&1 || echo missing)."; \
+		echo "Name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; } >&2
+	"$(PYTHON)" -m venv --clear $(VENV)
+	$(PIP) setuptools hatchling editables
+	@touch $@
+
+# The build backend is installed above, pinned as the rest is, so pip need not fetch it apart.
+$(VENV)/.installed-demo: EXTRAS := data,ials
+$(VENV)/.installed-dev: EXTRAS := dev
+$(VENV)/.installed-docs: EXTRAS := docs
+$(VENV)/.installed-%: $(VENV)/.created pyproject.toml constraints.txt
+	@echo "installing into $(VENV), once"
+	$(PIP) --no-build-isolation -e '.[$(EXTRAS)]'
+	@touch $@

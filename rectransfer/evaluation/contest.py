@@ -1,0 +1,114 @@
+"""The baselines on a task: all tuned alike, none of them on the test."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Literal, NamedTuple
+
+from scipy.sparse import csr_array
+from tqdm import tqdm
+
+from rectransfer.errors import InputError, MissingExtraError
+from rectransfer.evaluation.baselines import Baseline
+from rectransfer.evaluation.entries import METRICS, Contest, Entry
+from rectransfer.evaluation.matrix import interactions, pooled
+from rectransfer.evaluation.score import evaluate_ranks, rank_by_model
+from rectransfer.evaluation.tasks import Task, TestMatrices, test_matrices
+from rectransfer.evaluation.tuning import Budget, Family, Tuned, default_grid, tune
+from rectransfer.evaluation.validation import cut_last_steps
+from rectransfer.logs import InteractionLog
+
+__all__ = ["BASELINES", "run_baselines"]
+
+_logger = logging.getLogger(__name__)
+
+_Scope = Literal["target", "pooled"]
+
+_MODELS: Final[dict[str, tuple[Family, _Scope]]] = {
+    "popularity": ("popularity", "target"),
+    "itemknn_target": ("item_knn", "target"),
+    "itemknn_pooled": ("item_knn", "pooled"),
+    "ease_target": ("ease", "target"),
+    "ease_pooled": ("ease", "pooled"),
+    "ials_target": ("ials", "target"),
+    "ials_pooled": ("ials", "pooled"),
+}
+
+BASELINES: Final = tuple(_MODELS)
+"""The names that `run_baselines` knows: each model on the target alone, and on source and target pooled."""
+
+
+class _Data(NamedTuple):
+    train: dict[_Scope, csr_array]
+    test: TestMatrices
+
+
+def run_baselines(
+    task: Task,
+    names: Sequence[str] = BASELINES,
+    *,
+    seed: int = 0,
+    budget: Budget = "small",
+    progress: bool = False,
+) -> Contest:
+    """Tune, fit and measure the usual models.
+
+    Each is tuned by NDCG@10 on the last quarter of the steps of every user in the target's log, from what came
+    before it (and the source, where it is pooled), with as many settings as every other model but popularity,
+    which has none. Then it learns from all of the log and is measured on the test, which it never saw. Where
+    the package `implicit` is missing, its models are left out, and the log says so.
+
+    Args:
+        task: What is asked.
+        names: Some of `BASELINES`.
+        seed: For the models that start at random.
+        budget: How many settings a model may try: 4 ("small") or 12 ("full").
+        progress: Whether to show a bar.
+
+    Raises:
+        InputError: An unknown or repeated name, or a target log that can't be cut.
+    """
+    if unknown := [name for name in names if name not in _MODELS]:
+        raise InputError(f"no baselines are called {unknown}; there are {', '.join(BASELINES)}")
+    if len(set(names)) < len(names):
+        raise InputError(f"each baseline may be there once, got {list(names)}")
+    cut = cut_last_steps(task.target)
+    scopes = {_MODELS[name][1] for name in names}
+    validation = _Data(_train(task, cut.earlier, scopes), test_matrices(cut.earlier, cut.later, task.items))
+    final = _Data(_train(task, task.target, scopes), task.matrices)
+    contest = Contest(task)
+    for name in tqdm(names, desc="baselines", unit="model", disable=not progress):
+        try:
+            contest = contest.with_entry(_run(name, validation, final, seed, budget))
+        except MissingExtraError as error:
+            _logger.warning("%s is left out: %s", name, error)
+    return contest
+
+
+def _train(task: Task, target: InteractionLog, scopes: set[_Scope]) -> dict[_Scope, csr_array]:
+    train: dict[_Scope, csr_array] = {}
+    if "target" in scopes:
+        train["target"] = interactions(target, target.users, task.items)
+    if "pooled" in scopes:
+        train["pooled"] = pooled(task.source, target, task.items)
+    return train
+
+
+def _run(name: str, validation: _Data, final: _Data, seed: int, budget: Budget) -> Entry:
+    family, scope = _MODELS[name]
+    start = time.perf_counter()
+    tuned = _tuned(default_grid(family, seed, budget), validation.train[scope], validation.test)
+    settings, tried = tuned.best.name, tuned.tried
+    model: Baseline = replace(tuned.best).fit(final.train[scope])  # type: ignore[type-var]  # dataclasses all
+    del tuned  # it may hold large matrices, and the scores need room
+    test = final.test
+    ranks = rank_by_model(model, test.history, test.relevant, test.history)
+    values = evaluate_ranks(ranks, METRICS).drop("row")
+    seconds = time.perf_counter() - start
+    _logger.info("%s: %s, ndcg@10 %.4f, %.1f s", name, settings, values["ndcg@10"].mean(), seconds)
+    return Entry(name, values, settings, seconds, tried)
+
+
+def _tuned(candidates: Sequence[Baseline], train: csr_array, test: TestMatrices) -> Tuned:
+    return tune(candidates, train, test.history, test.relevant, exclude=test.history)

@@ -1,0 +1,155 @@
+"""A model that recommends, against a log of what came next."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import polars as pl
+
+from rectransfer.columns import Columns
+from rectransfer.errors import InputError
+from rectransfer.logs import InteractionLog
+from rectransfer.metrics import (
+    CatalogueCoverage,
+    HitRate,
+    Interval,
+    Map,
+    Metric,
+    Mrr,
+    Ndcg,
+    Novelty,
+    Precision,
+    Recall,
+    bootstrap_mean,
+    ranks_from_lists,
+)
+from rectransfer.vocabulary import Vocabulary
+
+__all__ = ["Evaluation", "Recommends", "evaluate"]
+
+
+class Recommends(Protocol):
+    """A fitted model that gives lists; `Recommender` is one."""
+
+    @property
+    def log(self) -> InteractionLog:
+        """What the model was fitted on."""
+        ...
+
+    @property
+    def items(self) -> Vocabulary:
+        """The catalogue it recommends from."""
+        ...
+
+    def recommend(
+        self,
+        users: pl.Series | None = None,
+        k: int = 10,
+        *,
+        history: InteractionLog | None = None,
+        filter_viewed: bool = True,
+    ) -> pl.DataFrame:
+        """`user_id`, `item_id`, `score` and `rank` for some users, at most `k` rows each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good a model's lists are.
+
+    Attributes:
+        k: The length of the lists.
+        means: Mean and interval over users of each metric, by name.
+        coverage: The share of the catalogue that stands in a list.
+        novelty: Mean self-information of what was recommended, in bits.
+        n_users: Users who were measured.
+        n_relevant: Pairs of user and item to be found.
+        n_viewed: Pairs of the test that the users had before, which were left out.
+        n_without_list: Users who were measured and got no list; they count 0.
+    """
+
+    k: int
+    means: Mapping[str, Interval]
+    coverage: float
+    novelty: float
+    n_users: int
+    n_relevant: int
+    n_viewed: int
+    n_without_list: int
+
+    def table(self) -> pl.DataFrame:
+        """`metric`, `mean`, `low` and `high`; coverage and novelty have no interval."""
+        rows = [(name, mean.mean, mean.low, mean.high) for name, mean in self.means.items()]
+        extra = [
+            (f"{CatalogueCoverage.label}@{self.k}", self.coverage, None, None),
+            (f"{Novelty.label}@{self.k}", self.novelty, None, None),
+        ]
+        numbers = dict.fromkeys(("mean", "low", "high"), pl.Float64())
+        return pl.DataFrame([*rows, *extra], schema={"metric": pl.String(), **numbers}, orient="row")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def evaluate(
+    model: Recommends,
+    test: InteractionLog,
+    *,
+    k: int = 10,
+    histories: InteractionLog | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure a model's lists on what users did next, over its whole catalogue.
+
+    Pairs that a user had before (in `histories`, or in the log that the model was fitted on) are left out of
+    the test, because viewed items are never recommended. Items outside the catalogue stay in, as misses; so
+    do users whom the model gives no list.
+
+    Args:
+        model: Fitted.
+        test: What came after the model's log.
+        k: The length of the lists, and where the metrics cut.
+        histories: What the test's users had before, where it isn't the model's own log.
+        seed: Of the intervals.
+
+    Raises:
+        InputError: Nothing new is left in the test, fewer than two users are, ids differ in type, or `k` is
+            below 1.
+    """
+    metrics: tuple[Metric, ...] = (Ndcg(k), Recall(k), Precision(k), Map(k), Mrr(k), HitRate(k))
+    key = [Columns.User, Columns.Item]
+    viewed = model.log if histories is None else histories
+    _check_types(test, viewed)
+    pairs = test.frame.select(key).unique()
+    new = pairs.join(viewed.frame.select(key), on=key, how="anti")
+    users = new[Columns.User].unique().sort()
+    if users.len() < 2:
+        raise InputError(
+            f"{test.name}: {users.len()} users have something new among {pairs.height:,} pairs of user and "
+            "item; intervals need two. Is it the log that the model was fitted on?"
+        )
+    lists = model.recommend(users, k, history=histories, filter_viewed=True)
+    ranks = ranks_from_lists(lists, new)
+    novelty = Novelty(k)
+    bits = novelty.per_user(lists, model.log.frame)[novelty.name].mean()
+    return Evaluation(
+        k=k,
+        means={metric.name: bootstrap_mean(metric.per_user(ranks), seed=seed) for metric in metrics},
+        coverage=CatalogueCoverage(k).of(lists, len(model.items)),
+        novelty=float(bits) if isinstance(bits, float) else 0.0,
+        n_users=users.len(),
+        n_relevant=new.height,
+        n_viewed=pairs.height - new.height,
+        n_without_list=users.len() - users.is_in(lists[Columns.User].unique().implode()).sum(),
+    )
+
+
+def _check_types(test: InteractionLog, viewed: InteractionLog) -> None:
+    for column in (Columns.User, Columns.Item):
+        found, expected = test.frame.schema[column], viewed.frame.schema[column]
+        if found != expected:
+            raise InputError(
+                f"{test.name}: {column} is {found}, and {expected} in {viewed.name}; cast one of them, for "
+                f"instance pl.col({column!r}).cast(pl.{expected})"
+            )

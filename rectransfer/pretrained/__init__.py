@@ -1,0 +1,7 @@
+"""Pretraining on a mature domain, and what comes out of it."""
+
+from rectransfer.pretrained.config import PretrainConfig
+from rectransfer.pretrained.learn import SOURCE, pretrain
+from rectransfer.pretrained.pretrained import Pretrained, load_pretrained
+
+__all__ = ["SOURCE", "PretrainConfig", "Pretrained", "load_pretrained", "pretrain"]

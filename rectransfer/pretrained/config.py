@@ -1,0 +1,78 @@
+"""How to pretrain."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rectransfer.embeddings import Item2Vec, User2Vec
+from rectransfer.errors import InputError
+from rectransfer.ranking import RankerConfig, TowerConfig, TrainConfig
+from rectransfer.sequences import By
+
+__all__ = ["PretrainConfig"]
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """How to pretrain on a source.
+
+    Attributes:
+        item2vec: How to learn the item table.
+        user2vec: How to learn the user table.
+        by: What a sequence is; None: the session where the log has sessions, else the user.
+        tower: The size of the tower's new layers.
+        train: How to train them.
+        ranker: How to train the ranker.
+        neighbours_l2: Ridge penalty of the item-item weights.
+        held_out: Share of users kept apart to choose the number of epochs and to train the ranker on.
+        most_held_out: Users kept apart at most.
+        keep_histories: Latest interactions kept of each user, so that users who are known here bring their
+            history to another domain. 0 keeps none, where ids may not leave the source.
+
+    Raises:
+        InputError: A value out of its range.
+    """
+
+    item2vec: Item2Vec = field(default_factory=Item2Vec)
+    user2vec: User2Vec = field(default_factory=User2Vec)
+    by: By | None = None
+    tower: TowerConfig = field(default_factory=TowerConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    ranker: RankerConfig = field(default_factory=RankerConfig)
+    neighbours_l2: float = 500.0
+    held_out: float = 0.2
+    most_held_out: int = 2_000
+    keep_histories: int = 300
+
+    def __post_init__(self) -> None:
+        if not 0 < self.held_out < 1:
+            raise InputError(f"held_out={self.held_out}; expected more than 0 and less than 1")
+        if self.keep_histories < 0 or self.most_held_out < 1 or self.neighbours_l2 <= 0:
+            raise InputError(
+                f"keep_histories={self.keep_histories}, most_held_out={self.most_held_out}, neighbours_l2="
+                f"{self.neighbours_l2}; expected at least 0, at least 1 and above 0"
+            )
+
+    def seeded(self, seed: int, deterministic: bool) -> "PretrainConfig":
+        """The same with another seed, and on one thread if need be."""
+        return replace(
+            self,
+            item2vec=replace(self.item2vec, seed=seed, deterministic=deterministic or self.item2vec.deterministic),
+            user2vec=replace(self.user2vec, seed=seed, deterministic=deterministic or self.user2vec.deterministic),
+        )
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "PretrainConfig":
+        """A config from what `dataclasses.asdict` made of it.
+
+        Raises:
+            TypeError: A field that there isn't.
+        """
+        parts = {
+            "item2vec": Item2Vec,
+            "user2vec": User2Vec,
+            "tower": TowerConfig,
+            "train": TrainConfig,
+            "ranker": RankerConfig,
+        }
+        return cls(**{name: parts[name](**value) if name in parts else value for name, value in fields.items()})

@@ -1,0 +1,143 @@
+"""What a mature domain has learned, ready to be carried over: tables, tower, ranker, card."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import csr_array
+
+from rectransfer.artefacts import Artefact, Writer, load_artefact, read_arrays, save_artefact, write_arrays
+from rectransfer.embeddings import EmbeddingTable, UserTable
+from rectransfer.errors import ArtefactError, InputError
+from rectransfer.logs import InteractionLog
+from rectransfer.neighbours import ItemWeights
+from rectransfer.pretrained.config import PretrainConfig
+from rectransfer.ranking import Ranker
+
+__all__ = ["Pretrained", "load_pretrained"]
+
+_KIND: Final = "pretrained"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pretrained:
+    """A source domain's knowledge; frozen.
+
+    Attributes:
+        items: The item table.
+        users: The user table.
+        tower: The trained layers, by name.
+        ranker: The ranker over the source's signals.
+        popularity: `log(1 + users who took it)` of each item of the table, shape `(n,)`.
+        weights: Item-item weights in the table's rows, or None for sources too large for them.
+        histories: `user_id`, `item_id`, `timestamp` [, `session_id`] of the latest interactions of each user;
+            None where none are kept.
+        config: How it was pretrained.
+        card: Data span, counts, metrics on the held-out users: plain values that JSON holds.
+    """
+
+    items: EmbeddingTable
+    users: UserTable
+    tower: Mapping[str, npt.NDArray[np.float32]]
+    ranker: Ranker
+    popularity: npt.NDArray[np.float32]
+    weights: ItemWeights | None
+    histories: InteractionLog | None
+    config: PretrainConfig
+    card: Mapping[str, Any]
+
+    def save(self, folder: str | Path) -> None:
+        """Write a folder: `card.json`, safetensors and Parquet; no code in it, nothing pickled.
+
+        Raises:
+            InputError: The folder holds something else.
+            ArtefactError: The folder cannot be written.
+        """
+        save_artefact(folder, kind=_KIND, files=self.writers(), card={_KIND: self.fields()})
+
+    def writers(self, prefix: str = "") -> dict[str, Writer]:
+        """What writes the files, to save them inside a larger artefact."""
+        layers = {f"tower.{name}": value for name, value in self.tower.items()}
+        layers |= {f"ranker.{name}": value for name, value in self.ranker.arrays().items()}
+        arrays: dict[str, npt.NDArray[Any]] = {"popularity": self.popularity}
+        if self.weights is not None:
+            arrays |= {name: getattr(self.weights.weights, name) for name in ("data", "indices", "indptr")}
+        found: dict[str, Writer] = {
+            **self.items.writers(f"{prefix}items."),
+            **self.users.writers(f"{prefix}users."),
+            f"{prefix}layers.safetensors": lambda path: write_arrays(path, layers),
+            f"{prefix}statistics.safetensors": lambda path: write_arrays(path, arrays),
+        }
+        if (kept := self.histories) is not None:
+            found[f"{prefix}histories.parquet"] = lambda path: kept.frame.write_parquet(path)
+        return found
+
+    def fields(self) -> dict[str, Any]:
+        """What belongs on the card beside the files."""
+        return {
+            "items": self.items.fields(),
+            "users": self.users.fields(),
+            "signals": list(self.ranker.names),
+            "config": asdict(self.config),
+            "card": dict(self.card),
+        }
+
+    @classmethod
+    def read(cls, saved: Artefact, fields: Any, prefix: str = "") -> "Pretrained":
+        """Read from an artefact that holds the files of `writers(prefix)` and `fields()`.
+
+        Raises:
+            ArtefactError: A file is damaged or altered, or the fields don't belong to them.
+        """
+        layers = read_arrays(saved.path(f"{prefix}layers.safetensors"))
+        arrays = read_arrays(saved.path(f"{prefix}statistics.safetensors"))
+        kept = f"{prefix}histories.parquet"
+        try:
+            config = PretrainConfig.from_fields(fields["config"])
+            items = EmbeddingTable.read(saved, fields["items"], f"{prefix}items.")
+            weights = None
+            if "data" in arrays:
+                parts = (arrays["data"], arrays["indices"], arrays["indptr"])
+                weights = ItemWeights(csr_array(parts, shape=(len(items),) * 2), config.neighbours_l2)
+            histories = None
+            if kept in saved.names:
+                histories = InteractionLog.from_frame(pl.read_parquet(saved.path(kept)), name="histories")
+            ranker = Ranker(tuple(fields["signals"]), config.ranker.hidden)
+            return cls(
+                items=items,
+                users=UserTable.read(saved, fields["users"], f"{prefix}users."),
+                tower=_under("tower.", layers),
+                ranker=ranker.load_arrays(_under("ranker.", layers)),
+                popularity=arrays["popularity"],
+                weights=weights,
+                histories=histories,
+                config=config,
+                card=MappingProxyType(dict(fields["card"])),
+            )
+        except (InputError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+            raise ArtefactError(
+                f"{saved.folder / prefix} does not fit its card: {error!r}; restore it from a copy, or "
+                "pretrain again"
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"Pretrained({len(self.items):,} items, {len(self.users.vocabulary):,} users)"
+
+
+def load_pretrained(folder: str | Path) -> Pretrained:
+    """Read what `Pretrained.save` wrote.
+
+    Raises:
+        ArtefactError: The folder is missing, damaged, altered, or holds something else.
+    """
+    saved = load_artefact(folder, kind=_KIND)
+    return Pretrained.read(saved, saved.card.get(_KIND))
+
+
+def _under(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,85 @@
+"""What one domain knows about the catalogue, laid out in the catalogue's rows."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from rectransfer.embeddings import EmbeddingTable
+from rectransfer.neighbours import ItemWeights
+from rectransfer.vocabulary import Vocabulary
+
+__all__ = ["Evidence", "lay_out"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A table and an item-item matrix in the rows of another vocabulary; n items.
+
+    Attributes:
+        name: What its signals are called by: `"source"`, `"joint"`, `"target"`.
+        vectors: W, shape `(n, d)`; zeros where the table doesn't know the item.
+        contexts: C, shape `(n, d)`, likewise.
+        log_prior: Log of the noise distribution, shape `(n,)`; the lowest that is known where unknown.
+        popularity: `log(1 + users who took it)`, shape `(n,)`.
+        known: Whether the table knows the item, shape `(n,)`.
+        weights: Item-item weights, shape `(n, n)`, or None.
+    """
+
+    name: str
+    vectors: Floats
+    contexts: Floats
+    log_prior: Floats
+    popularity: Floats
+    known: npt.NDArray[np.bool_]
+    weights: csr_array | None = None
+
+    @cached_property
+    def unit(self) -> Floats:
+        """W with every row at length 1, zeros where unknown."""
+        lengths = np.linalg.norm(self.vectors, axis=1, keepdims=True)
+        return np.asarray(self.vectors / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
+
+    @property
+    def n_items(self) -> int:
+        """How many items there are."""
+        return len(self.known)
+
+
+def lay_out(
+    name: str,
+    table: EmbeddingTable | None,
+    items: Vocabulary,
+    *,
+    popularity: Floats,
+    weights: ItemWeights | None = None,
+    rows: npt.NDArray[np.int64] | None = None,
+) -> Evidence:
+    """A table's arrays in the rows of `items`.
+
+    Args:
+        name: What its signals are called by.
+        table: None for a domain too thin to learn a table from.
+        items: The vocabulary to lay out in.
+        popularity: Shape `(len(items),)`.
+        weights: Item-item weights, in the rows of `items` already.
+        rows: The table's row for each of `items`, -1 where it has none; by default equal ids are equal items.
+    """
+    n = len(items)
+    solved = None if weights is None else weights.weights
+    if table is None:
+        nothing = np.zeros((n, 1), np.float32)
+        return Evidence(
+            name, nothing, nothing, np.zeros(n, np.float32), popularity, np.zeros(n, np.bool_), solved
+        )
+    places = table.vocabulary.rows(items.ids) if rows is None else rows
+    known = places >= 0
+    vectors, contexts = (np.zeros((n, table.dimensions), np.float32) for _ in range(2))
+    vectors[known], contexts[known] = table.vectors[places[known]], table.contexts[places[known]]
+    log_prior = np.full(n, table.log_prior.min(), dtype=np.float32)
+    log_prior[known] = table.log_prior[places[known]]
+    return Evidence(name, vectors, contexts, log_prior, popularity, known, solved)

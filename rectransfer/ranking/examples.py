@@ -1,0 +1,214 @@
+"""Examples to learn from: what a user had taken up to some visit, and what was new after it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from rectransfer.errors import InputError
+from rectransfer.ranking.histories import Histories
+
+__all__ = ["LONGEST_HISTORY", "Examples", "cut_at_share", "cut_at_random", "uncut"]
+
+LONGEST_HISTORY: Final = 300
+"""Interactions of a history that are used: the latest."""
+
+Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+_Pair = tuple[int, Rows, Rows, Rows]
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Histories with what came after them; flat arrays, sorted by owner.
+
+    Attributes:
+        users: The user's row in the histories, shape `(n,)`; a user may have several examples.
+        n_items: How many items the rows count through.
+        owner: Which example a history entry belongs to, shape `(h,)`.
+        items: Its item, shape `(h,)`.
+        ages: How many visits ago it was, at least 1, shape `(h,)`.
+        label_owner: Which example a label belongs to, shape `(l,)`.
+        labels: Items that were taken afterwards and weren't in the history, shape `(l,)`.
+    """
+
+    users: Rows
+    n_items: int
+    owner: Rows
+    items: Rows
+    ages: Rows
+    label_owner: Rows
+    labels: Rows
+
+    @cached_property
+    def lengths(self) -> npt.NDArray[np.float32]:
+        """`log(1 + different items in the history)`, shape `(n,)`."""
+        return np.log1p(np.diff(self.seen.indptr)).astype(np.float32)
+
+    @cached_property
+    def seen(self) -> csr_array:
+        """1 where an item is in the history, shape `(n, n_items)`."""
+        return _ones(self.owner, self.items, (len(self), self.n_items))
+
+    @cached_property
+    def relevant(self) -> csr_array:
+        """1 where an item is a label, shape `(n, n_items)`."""
+        return _ones(self.label_owner, self.labels, (len(self), self.n_items))
+
+    def pooled(self, half_life: float) -> csr_array:
+        """Weights that average a history: an entry counts half as much every `half_life` visits.
+
+        Repeats add up, damped by `log(1 + sum)`. Rows of users with a history sum to 1.
+        """
+        weights = 0.5 ** ((self.ages - 1) / half_life)
+        matrix = csr_array(
+            (weights.astype(np.float32), (self.owner, self.items)), shape=(len(self), self.n_items)
+        )
+        matrix.sum_duplicates()
+        matrix.data = np.log1p(matrix.data)
+        sums = np.maximum(np.asarray(matrix.sum(axis=1)).ravel(), np.finfo(np.float32).tiny)
+        matrix.data /= np.repeat(sums, np.diff(matrix.indptr)).astype(np.float32)
+        return matrix
+
+    def take(self, rows: Rows) -> "Examples":
+        """Some of the examples, in this order."""
+        history = _ranges(self._starts(self.owner), rows)
+        label = _ranges(self._starts(self.label_owner), rows)
+        return Examples(
+            users=self.users[rows],
+            n_items=self.n_items,
+            owner=np.repeat(np.arange(len(rows)), np.diff(self._starts(self.owner))[rows]),
+            items=self.items[history],
+            ages=self.ages[history],
+            label_owner=np.repeat(np.arange(len(rows)), np.diff(self._starts(self.label_owner))[rows]),
+            labels=self.labels[label],
+        )
+
+    def _starts(self, owner: Rows) -> Rows:
+        return np.searchsorted(owner, np.arange(len(self) + 1))
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+def cut_at_random(
+    histories: Histories,
+    n_items: int,
+    rng: np.random.Generator,
+    *,
+    users: Iterable[int] | None = None,
+    per_user: int = 2,
+    labels_in: Mask | None = None,
+) -> Examples:
+    """Cut users' histories at random visits.
+
+    An example's history is a run of visits before the cut, its length log-uniform, so that a model meets the
+    thin histories of young domains as often as long ones; its labels are what is new in the run after the
+    cut, one to three times as long.
+
+    Args:
+        histories: Users with one visit only give no example.
+        n_items: How many items the rows count through.
+        rng: Where randomness comes from.
+        users: Whose; by default everybody's.
+        per_user: Cuts tried a user.
+        labels_in: Which items may be labels, shape `(n_items,)`; by default all.
+    """
+    pairs: list[_Pair] = []
+    for user in range(len(histories)) if users is None else users:
+        items, steps = histories.of(user)
+        visits = int(steps[-1]) + 1 if len(steps) else 0
+        if visits < 2:
+            continue
+        for _ in range(per_user):
+            cut = int(rng.integers(1, visits))
+            before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
+            after = max(1, round(before * rng.uniform(1, 3)))
+            pairs.append(_pair(user, items, steps, cut, before, after, labels_in))
+    return _collect([pair for pair in pairs if len(pair[3])], n_items)
+
+
+def cut_at_share(
+    histories: Histories,
+    n_items: int,
+    share: float = 0.75,
+    *,
+    users: Iterable[int] | None = None,
+    labels_in: Mask | None = None,
+) -> Examples:
+    """Cut each history once, after `share` of its visits: a validation example a user.
+
+    Raises:
+        InputError: `share` outside (0, 1).
+    """
+    if not 0 < share < 1:
+        raise InputError(f"share={share}; expected more than 0 and less than 1")
+    pairs = []
+    for user in range(len(histories)) if users is None else users:
+        items, steps = histories.of(user)
+        visits = int(steps[-1]) + 1 if len(steps) else 0
+        if visits >= 2:
+            cut = min(max(1, round(visits * share)), visits - 1)
+            pairs.append(_pair(user, items, steps, cut, cut, visits, labels_in))
+    return _collect([pair for pair in pairs if len(pair[3])], n_items)
+
+
+def uncut(histories: Histories, n_items: int, *, longest: int | None = LONGEST_HISTORY) -> Examples:
+    """Everybody's whole history, without labels: what a recommendation starts from.
+
+    Args:
+        histories: n of them.
+        n_items: How many items the rows count through.
+        longest: Latest interactions of each; None for all.
+    """
+    pairs: list[_Pair] = []
+    for user in range(len(histories)):
+        items, steps = histories.of(user)
+        visits = int(steps[-1]) + 1 if len(steps) else 0
+        latest = slice(None if longest is None else max(0, len(items) - longest), None)
+        pairs.append((user, items[latest], visits - steps[latest], items[:0]))
+    return _collect(pairs, n_items)
+
+
+def _pair(
+    user: int, items: Rows, steps: Rows, cut: int, before: int, after: int, labels_in: Mask | None = None
+) -> _Pair:
+    first, middle, last = np.searchsorted(steps, [cut - before, cut, cut + after])
+    first = max(first, middle - LONGEST_HISTORY)
+    history, labels = items[first:middle], np.unique(items[middle:last])
+    new = labels[~np.isin(labels, history)] if len(labels) else labels
+    if labels_in is not None:
+        new = new[labels_in[new]]
+    return user, history, cut - steps[first:middle], new
+
+
+def _collect(pairs: Sequence[_Pair], n_items: int) -> Examples:
+    none = np.zeros(0, np.int64)
+    numbers = np.arange(len(pairs))
+    return Examples(
+        users=np.array([user for user, *_ in pairs], dtype=np.int64),
+        n_items=n_items,
+        owner=np.repeat(numbers, [len(history) for _, history, _, _ in pairs]),
+        items=np.concatenate([none, *(history for _, history, _, _ in pairs)]),
+        ages=np.concatenate([none, *(ages for _, _, ages, _ in pairs)]),
+        label_owner=np.repeat(numbers, [len(labels) for *_, labels in pairs]),
+        labels=np.concatenate([none, *(labels for *_, labels in pairs)]),
+    )
+
+
+def _ones(rows: Rows, columns: Rows, shape: tuple[int, int]) -> csr_array:
+    matrix = csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix
+
+
+def _ranges(starts: Rows, rows: Rows) -> Rows:
+    """The flat places of some rows, one after another."""
+    lengths = np.diff(starts)[rows]
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts[rows] - (ends - lengths), lengths)

@@ -1,0 +1,91 @@
+"""What each user took, step by step, as arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rectransfer.columns import Columns
+from rectransfer.logs import InteractionLog
+from rectransfer.vocabulary import Vocabulary
+
+__all__ = ["Histories"]
+
+_ROW = "row"
+_STEP = "step"
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """Users' interactions in order of time; user `u` has the places `offsets[u]` to `offsets[u + 1]`.
+
+    Attributes:
+        users: n of them.
+        offsets: Shape `(n + 1,)`.
+        items: Rows of an item vocabulary, `int64`, flat.
+        steps: For each interaction the user's visit that it belongs to, from 0: a session where the log has
+            sessions, else a moment (one timestamp). Flat, ascending within a user.
+
+    Examples:
+        >>> log = InteractionLog.from_frame(pl.DataFrame({
+        ...     "user_id": ["u"] * 3, "item_id": ["tea", "milk", "rice"], "timestamp": [1, 1, 5]}))
+        >>> histories = Histories.from_log(log, log.items)
+        >>> histories.items, histories.steps
+        (array([2, 0, 1]), array([0, 0, 1]))
+    """
+
+    users: Vocabulary
+    offsets: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.int64]
+
+    @classmethod
+    def from_log(
+        cls, log: InteractionLog, items: Vocabulary, users: Vocabulary | None = None
+    ) -> "Histories":
+        """Read histories off a log.
+
+        Args:
+            log: The interactions; those with items outside `items` are left out.
+            items: What the rows stand for.
+            users: Whose histories, in this order; by default all of the log's. Users without interactions
+                get an empty history.
+
+        Raises:
+            InputError: Ids differ in type.
+        """
+        kept = log.users if users is None else users
+        visit = Columns.Session if log.has_sessions else Columns.Timestamp
+        user = pl.col(Columns.User)
+        starts = (pl.col(visit) != pl.col(visit).shift()) | (user != user.shift())
+        frame = log.frame.select(
+            pl.Series(Columns.User, kept.rows(log.frame[Columns.User])),
+            pl.Series(_ROW, items.rows(log.frame[Columns.Item])),
+            starts.fill_null(True).cum_sum().alias(_STEP),
+        )
+        frame = frame.filter((pl.col(Columns.User) >= 0) & (pl.col(_ROW) >= 0)).sort(
+            Columns.User, maintain_order=True
+        )
+        step = pl.col(_STEP).rank("dense").over(Columns.User).cast(pl.Int64) - 1
+        steps = frame.select(step).to_series().to_numpy()
+        counts = np.bincount(frame[Columns.User].to_numpy(), minlength=len(kept))
+        return cls(
+            users=kept,
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            items=frame[_ROW].to_numpy(),
+            steps=steps,
+        )
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Interactions of each user, shape `(n,)`."""
+        return np.diff(self.offsets)
+
+    def of(self, user: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Items and steps of the user in this row."""
+        place = slice(self.offsets[user], self.offsets[user + 1])
+        return self.items[place], self.steps[place]
+
+    def __len__(self) -> int:
+        return len(self.users)

@@ -1,0 +1,150 @@
+"""Signals: named reasons to recommend an item to a user. Each is one small function.
+
+A signal takes a domain's evidence and a batch of users with their candidates, and gives a number for each
+pair, shape `(users, candidates)`. Its column is called `<domain>.<function>`, e.g. `source.affinity_recent`,
+and its docstring's first line is what a report says about it. A new signal is a function in this file, and
+its name in `SIGNALS`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from rectransfer.ranking.evidence import Evidence, Floats
+from rectransfer.ranking.examples import Examples
+
+__all__ = ["RECENT", "SIGNALS", "STEADY", "Batch", "Signal", "table_signals"]
+
+RECENT: Final = 3.0
+"""Half-life, in visits, of a history's weight where the last visits count."""
+
+STEADY: Final = 20.0
+"""Half-life, in visits, where long-standing habits count."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some users and the candidates that each of them has.
+
+    Attributes:
+        examples: The users' histories, u of them.
+        candidates: Item rows, shape `(u, m)`; -1 fills up the rows of users with fewer.
+        weights: The histories averaged at each half-life, shape `(u, n_items)`.
+    """
+
+    examples: Examples
+    candidates: npt.NDArray[np.int64]
+    weights: Mapping[float, csr_array] = field(default_factory=dict)
+    _gathered: dict[str, Floats] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, examples: Examples, candidates: npt.NDArray[np.int64]) -> "Batch":
+        """A batch with the averages that the signals take."""
+        return cls(examples, candidates, {half: examples.pooled(half) for half in (RECENT, STEADY)})
+
+    def gather(self, key: str, matrix: Floats) -> Floats:
+        """The matrix's rows of the candidates, shape `(u, m, d)`; kept under the key for the next signal."""
+        if key not in self._gathered:
+            self._gathered[key] = matrix[self.candidates]  # -1 reads the last row; the ranker masks it
+        return self._gathered[key]
+
+    def histories(self) -> list[npt.NDArray[np.int64]]:
+        """The different items of each user's history."""
+        seen = self.examples.seen
+        return np.split(seen.indices.astype(np.int64), seen.indptr[1:-1])
+
+
+Signal = Callable[[Evidence, Batch], Floats]
+
+
+def affinity_recent(evidence: Evidence, batch: Batch) -> Floats:
+    """How well the item goes with what the user took on the last visits.
+
+    `W·C` of the recency-weighted history: the log of how much likelier the item is next to it than by chance.
+    """
+    return _affinity(evidence, batch, RECENT)
+
+
+def affinity_steady(evidence: Evidence, batch: Batch) -> Floats:
+    """How well the item goes with what the user takes over the months."""
+    return _affinity(evidence, batch, STEADY)
+
+
+def affinity_max(evidence: Evidence, batch: Batch) -> Floats:
+    """How well the item goes with the one item of the history that it goes with best."""
+    contexts = batch.gather(f"{evidence.name}.contexts", evidence.contexts)
+    return _best(evidence, batch, evidence.vectors, contexts)
+
+
+def similarity_max(evidence: Evidence, batch: Batch) -> Floats:
+    """How much the item is like the one item of the history that it is most like (cosine)."""
+    of_candidates = batch.gather(f"{evidence.name}.unit", evidence.unit)
+    return _best(evidence, batch, evidence.unit, of_candidates)
+
+
+def similarity_mean(evidence: Evidence, batch: Batch) -> Floats:
+    """How much the item is like the history as a whole (mean cosine)."""
+    query = np.asarray(batch.weights[STEADY] @ evidence.unit, dtype=np.float32)
+    return np.einsum("ud,umd->um", query, batch.gather(f"{evidence.name}.unit", evidence.unit))
+
+
+def neighbours(evidence: Evidence, batch: Batch) -> Floats:
+    """How strongly the items of the history call for this one, by how they were bought together."""
+    if evidence.weights is None:
+        return np.zeros(batch.candidates.shape, np.float32)
+    scores = csr_array(batch.examples.seen @ evidence.weights).toarray()
+    return np.take_along_axis(scores, batch.candidates, axis=1).astype(np.float32)
+
+
+def popularity(evidence: Evidence, batch: Batch) -> Floats:
+    """How many users took the item (log)."""
+    return evidence.popularity[batch.candidates]
+
+
+def unknown(evidence: Evidence, batch: Batch) -> Floats:
+    """1 where this domain has never seen the item."""
+    return (~evidence.known[batch.candidates]).astype(np.float32)
+
+
+SIGNALS: Final[Mapping[str, Signal]] = MappingProxyType(
+    {
+        function.__name__: function
+        for function in (
+            affinity_recent,
+            affinity_steady,
+            affinity_max,
+            similarity_max,
+            similarity_mean,
+            neighbours,
+            popularity,
+            unknown,
+        )
+    }
+)
+"""The signals that every domain's evidence gives, by name."""
+
+
+def table_signals(evidence: Evidence, batch: Batch) -> dict[str, Floats]:
+    """All signals of a domain, as columns called `<domain>.<signal>`."""
+    return {f"{evidence.name}.{name}": signal(evidence, batch) for name, signal in SIGNALS.items()}
+
+
+def _affinity(evidence: Evidence, batch: Batch, half_life: float) -> Floats:
+    query = np.asarray(batch.weights[half_life] @ evidence.vectors, dtype=np.float32)
+    contexts = batch.gather(f"{evidence.name}.contexts", evidence.contexts)
+    return np.einsum("ud,umd->um", query, contexts)
+
+
+def _best(evidence: Evidence, batch: Batch, vectors: Floats, of_candidates: Floats) -> Floats:
+    best = np.zeros(batch.candidates.shape, np.float32)
+    for user, history in enumerate(batch.histories()):
+        held = history[evidence.known[history]]
+        if len(held):
+            best[user] = (of_candidates[user] @ vectors[held].T).max(axis=1)
+    return best
+

@@ -1,0 +1,72 @@
+"""How to fit a recommender."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rectransfer.embeddings import Item2Vec
+from rectransfer.errors import InputError
+from rectransfer.ranking import RankerConfig, TowerConfig, TrainConfig
+
+__all__ = ["RecommenderConfig"]
+
+
+@dataclass(frozen=True)
+class RecommenderConfig:
+    """How to fit a recommender on a target.
+
+    Attributes:
+        item2vec: How to learn the target's own table, and to go on from the source's.
+        tower: The size of the new layers of a tower that is trained on the target alone.
+        train: How to train it.
+        fine_tune: How to fine-tune the source's tower on the target.
+        ranker: How to train the ranker. Its `pull` is for the target alone.
+        pulls: How strongly the ranker of a transferred model may be drawn to its source; the gate tries each.
+        folds: Parts that the target's users are split into, for cross-fitting and for the gate.
+        per_user: Cuts of each user's history that the ranker learns from.
+        neighbours_l2: Ridge penalty of the target's item-item weights.
+        depth: Candidates that each retriever brings.
+        seed: Where randomness starts.
+
+    Raises:
+        InputError: A value out of its range.
+    """
+
+    item2vec: Item2Vec = field(default_factory=Item2Vec)
+    tower: TowerConfig = field(default_factory=TowerConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    fine_tune: TrainConfig = field(
+        default_factory=lambda: TrainConfig(epochs=4, learning_rate=1e-4, patience=2)
+    )
+    ranker: RankerConfig = field(default_factory=RankerConfig)
+    pulls: tuple[float, ...] = (1.0, 100.0)
+    folds: int = 3
+    per_user: int = 3
+    neighbours_l2: float = 200.0
+    depth: int = 300
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.folds < 2 or self.per_user < 1 or self.depth < 1:
+            raise InputError(
+                f"folds={self.folds}, per_user={self.per_user}, depth={self.depth}; expected at least 2, 1, 1"
+            )
+        if not self.pulls or min(self.pulls) < 0 or self.neighbours_l2 <= 0:
+            raise InputError(
+                f"pulls={self.pulls}, neighbours_l2={self.neighbours_l2}; expected numbers from 0, and above 0"
+            )
+        object.__setattr__(self, "pulls", tuple(self.pulls))
+        # cross-fitted tables of thin logs are small: one thread makes them repeatable at no cost
+        object.__setattr__(self, "item2vec", replace(self.item2vec, seed=self.seed, deterministic=True))
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "RecommenderConfig":
+        """A config from what `dataclasses.asdict` made of it."""
+        parts = {
+            "item2vec": Item2Vec,
+            "tower": TowerConfig,
+            "train": TrainConfig,
+            "fine_tune": TrainConfig,
+            "ranker": RankerConfig,
+        }
+        return cls(**{name: parts[name](**value) if name in parts else value for name, value in fields.items()})

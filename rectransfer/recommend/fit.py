@@ -1,0 +1,194 @@
+"""Fitting: cross-fit on the target's users, let the gate choose, learn again from everybody."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from rectransfer.columns import Columns
+from rectransfer.logs import InteractionLog
+from rectransfer.ranking import (
+    Examples,
+    Histories,
+    Ranker,
+    Slate,
+    cut_at_random,
+    uncut,
+)
+from rectransfer.recommend.config import RecommenderConfig
+from rectransfer.recommend.gate import ALONE, Contender, Fold, Verdict, judge
+from rectransfer.recommend.ground import Ground, SourceView
+from rectransfer.recommend.learn import JOINT, Lesson, learn
+from rectransfer.scene import Scene
+from rectransfer.vocabulary import Vocabulary
+
+__all__ = ["Fitted", "fit"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What ships.
+
+    Attributes:
+        scene: Evidence and towers, learned from everybody.
+        ranker: Over the scene's signals, or some of them.
+        log: What users did, as far as the model that ships looks at it.
+        verdict: Why it ships.
+    """
+
+    scene: Scene
+    ranker: Ranker
+    log: InteractionLog
+    verdict: Verdict
+
+
+def fit(ground: Ground, config: RecommenderConfig, progress: Callable[[str], None]) -> Fitted:
+    """Fit a recommender on a ground.
+
+    Args:
+        ground: Sources and target.
+        config: How.
+        progress: Called with each stage's name.
+    """
+    users = ground.target.users
+    folds = min(config.folds, len(users))
+    parts = np.array_split(np.random.default_rng(config.seed).permutation(len(users)), folds)
+    epochs: dict[str, int] = {}
+    views: list[tuple[Fold, Fold | None]] = []
+    if folds > 1:
+        for number, part in enumerate(parts, 1):
+            progress(f"cross-fitting, part {number} of {folds}")
+            rest = np.setdiff1d(np.arange(len(users)), part)
+            lesson = learn(ground, config, Vocabulary(users.take(rest)), epochs, config.seed)
+            views.append(_views(ground, config, lesson, Vocabulary(users.take(np.sort(part)))))
+    progress("learning from everybody")
+    lesson = learn(ground, config, users, epochs or dict.fromkeys(_towers(ground), 0), config.seed)
+    progress("at the gate")
+    contenders = _contenders(ground, config, lesson, views)
+    chosen, verdict = judge(contenders, config)
+    scene = lesson.transferred if chosen.transferred and lesson.transferred is not None else lesson.alone
+    ranker = chosen.final(config) if views else chosen.start(_empty(scene))
+    log = ground.merged if chosen.transferred else ground.target
+    return Fitted(scene, ranker, log, verdict)
+
+
+def _views(
+    ground: Ground, config: RecommenderConfig, lesson: Lesson, users: Vocabulary
+) -> tuple[Fold, Fold | None]:
+    alone = _fold(ground, config, lesson.alone, ground.target, users)
+    if lesson.transferred is None:
+        return alone, None
+    return alone, _fold(ground, config, lesson.transferred, ground.merged, users)
+
+
+def _fold(
+    ground: Ground, config: RecommenderConfig, scene: Scene, log: InteractionLog, users: Vocabulary
+) -> Fold:
+    n_items = len(ground.items)
+    histories = Histories.from_log(log, ground.items, users)
+    learning = cut_at_random(
+        histories,
+        n_items,
+        np.random.default_rng(config.seed),
+        per_user=config.per_user,
+        labels_in=ground.on_sale,
+    )
+    checking = _measured(ground, log, users)
+    return Fold(
+        learn=scene.slate(learning, scene.candidates(learning, exclude=learning.seen)),
+        examples=checking,
+        candidates=(found := scene.candidates(checking, exclude=checking.seen)),
+        slate=scene.slate(checking, found),
+    )
+
+
+def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples:
+    """The users' first three quarters of their visits to the target, with whatever `log` adds to them from
+    before; the labels are what is new in the target afterwards.
+    """
+    frame = ground.target.frame.filter(pl.Series(users.rows(ground.target.frame[Columns.User]) >= 0))
+    visit = Columns.Session if ground.target.has_sessions else Columns.Timestamp
+    number = pl.col(visit).rle_id().over(Columns.User)
+    last = number.max().over(Columns.User)
+    cut = ((last + 1) * 0.75).round().clip(1, last).cast(pl.Int64)
+    marked = frame.with_columns(late=(number.cast(pl.Int64) >= cut) & (last > 0))
+    first_late = marked.filter("late").group_by(Columns.User).agg(pl.col(Columns.Timestamp).min().alias("cut"))
+    key = [Columns.User, Columns.Item]
+    early = marked.filter(~pl.col("late")).select(frame.columns)
+    measured = Vocabulary.from_ids(first_late[Columns.User])
+    past = early
+    if log is not ground.target:
+        others = log.frame.join(ground.target.frame, on=[*key, Columns.Timestamp], how="anti")
+        before = others.join(first_late, on=Columns.User).filter(pl.col(Columns.Timestamp) < pl.col("cut"))
+        names = [*key, Columns.Timestamp]
+        past = pl.concat([before.select(names), early.select(names)]).sort(Columns.User, Columns.Timestamp)
+    histories = Histories.from_log(InteractionLog.from_frame(past), ground.items, measured)
+    whole = uncut(histories, len(ground.items))
+    late = marked.filter("late").select(key).unique().join(past.select(key).unique(), on=key, how="anti")
+    late = late.join(early.select(key).unique(), on=key, how="anti").sort(key)
+    owner, label = measured.rows(late[Columns.User]), ground.items.rows(late[Columns.Item])
+    order = np.argsort(owner, kind="stable")
+    found = Examples(
+        whole.users, whole.n_items, whole.owner, whole.items, whole.ages, owner[order], label[order]
+    )
+    return found.take(np.unique(owner))
+
+
+def _contenders(
+    ground: Ground, config: RecommenderConfig, lesson: Lesson, views: list[tuple[Fold, Fold | None]]
+) -> list[Contender]:
+    names = lesson.alone.names
+    found = [
+        Contender(
+            ALONE,
+            tuple(alone for alone, _ in views),
+            lambda slate: Ranker.standard(names, config.ranker.hidden, config.seed).rescale(slate),
+            config.ranker.pull,
+            transferred=False,
+        )
+    ]
+    if lesson.transferred is None:
+        return found
+    folds = tuple(transferred for _, transferred in views if transferred is not None)
+    for view in ground.sources:
+        label = "transfer" if len(ground.sources) == 1 else f"transfer from {view.name}"
+        found.append(Contender(f"{label}, as it comes", folds, _carried(view, lesson, grow=False), None))
+        for pull in config.pulls:
+            start = _carried(view, lesson, grow=True)
+            found.append(Contender(f"{label}, fine-tuned (pull {pull:g})", folds, start, pull))
+    return found
+
+
+def _carried(view: SourceView, lesson: Lesson, *, grow: bool) -> Callable[[Slate], Ranker]:
+    """The source's ranker, over its own signals or grown to all; of the joint table's where it has none."""
+    assert lesson.transferred is not None  # noqa: S101 (only called where there is one)
+    names = lesson.transferred.names
+    own = view.ranker
+    if not set(own.names) <= set(names) or not view.evidence.known[lesson.transferred.on_sale].any():
+        kept = [name for name in own.names if f"{JOINT}.{name.partition('.')[2]}" in names]
+        own = own.renamed({name: f"{JOINT}.{name.partition('.')[2]}" for name in kept})
+
+    def start(slate: Slate) -> Ranker:
+        if not grow:
+            return own.copy()
+        new = tuple(name for name in names if name not in own.names)
+        return Ranker(names, own.hidden).grown_from(own).rescale(slate, only=new)
+
+    return start
+
+
+def _towers(ground: Ground) -> list[str]:
+    return [*(view.name for view in ground.sources), "target"]
+
+
+def _empty(scene: Scene) -> Slate:
+    n = len(scene.names)
+    none: Any = np.zeros((0, 0))
+    return Slate(
+        scene.names, np.zeros((0, 0, n), np.float32), none > 0, none > 0, np.zeros(0, np.float32)
+    )

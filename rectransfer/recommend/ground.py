@@ -1,0 +1,197 @@
+"""The common ground of sources and target: one vocabulary, one log, who is shared."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import csr_array
+
+from rectransfer.columns import Columns
+from rectransfer.embeddings import EmbeddingTable
+from rectransfer.errors import InputError
+from rectransfer.logs import InteractionLog
+from rectransfer.neighbours import ItemWeights
+from rectransfer.pretrained import SOURCE, Pretrained
+from rectransfer.ranking import Evidence, Ranker, Tower, lay_out
+from rectransfer.transfer import Bridges, align, bridges, require_bridge
+from rectransfer.vocabulary import Vocabulary
+
+__all__ = ["Ground", "SourceView", "prepare"]
+
+logger = logging.getLogger(__name__)
+
+Link = pl.DataFrame | Mapping[str, str] | Mapping[int, int] | None
+
+
+@dataclass(frozen=True, eq=False)
+class SourceView:
+    """A source, seen from the target.
+
+    Attributes:
+        name: What its signals are called by.
+        pretrained: What it knows.
+        evidence: Its arrays in the rows of the ground's items.
+        bridges: What connects it to the target.
+        ranker: Its ranker, the signals called by its name here.
+    """
+
+    name: str
+    pretrained: Pretrained
+    evidence: Evidence
+    bridges: Bridges
+    ranker: Ranker
+
+    def tower(self) -> Tower:
+        """Its tower over the ground's items, with the layers that it was trained to."""
+        return Tower(self.evidence, self.pretrained.config.tower).load_layers(self.pretrained.tower)
+
+    def table(self, items: Vocabulary) -> EmbeddingTable | None:
+        """Its table under the target's ids, to go on from; None where it knows none of the items."""
+        known = np.flatnonzero(self.evidence.known)
+        if not len(known):
+            return None
+        whole = self.pretrained.items
+        return EmbeddingTable(
+            Vocabulary(items.take(known)),
+            self.evidence.vectors[known],
+            self.evidence.contexts[known],
+            np.maximum(np.rint(np.expm1(self.evidence.popularity[known])), 1).astype(np.int64),
+            whole.ns_exponent,
+            {"start": whole.digest()},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Attributes:
+    target: The target's log.
+    merged: The same, with what shared users did in the sources.
+    items: Items of the catalogue and, where users are shared, of their histories.
+    on_sale: Which of them may be recommended, shape `(n_items,)`.
+    sources: The sources.
+    """
+
+    target: InteractionLog
+    merged: InteractionLog
+    items: Vocabulary
+    on_sale: npt.NDArray[np.bool_]
+    sources: tuple[SourceView, ...]
+
+    @cached_property
+    def shares_users(self) -> bool:
+        """Whether users bring a history from a source."""
+        return self.merged is not self.target
+
+
+def prepare(
+    target: InteractionLog,
+    pretrained: Sequence[Pretrained],
+    *,
+    items: Iterable[str] | Iterable[int] | None,
+    link: Link,
+    min_coverage: float,
+) -> Ground:
+    """Lay sources and target out over one vocabulary.
+
+    Raises:
+        CoverageError: A source and the target share neither items nor users.
+        InputError: Ids differ in type, or `items` lacks any of the right type.
+    """
+    catalogue = _catalogue(target, items)
+    found = [
+        bridges(one.items.vocabulary, one.users.vocabulary, target, link=link, min_coverage=min_coverage)
+        for one in pretrained
+    ]
+    for bridge in found:
+        require_bridge(bridge)
+    carried = [
+        log
+        for one, bridge in zip(pretrained, found, strict=True)
+        if bridge.kind in ("users", "both") and (log := _carried(one, target)) is not None
+    ]
+    merged = _merge(target, carried)
+    ids = pl.concat([catalogue.ids, *(log.items.ids for log in carried)])
+    vocabulary = Vocabulary.from_ids(ids)
+    names = [SOURCE] if len(pretrained) == 1 else [f"{SOURCE}{n}" for n in range(1, len(pretrained) + 1)]
+    views = tuple(
+        _view(name, one, target, vocabulary, bridge, link)
+        for name, one, bridge in zip(names, pretrained, found, strict=True)
+    )
+    on_sale = catalogue.rows(vocabulary.ids) >= 0
+    return Ground(target, merged, vocabulary, on_sale, views)
+
+
+def _catalogue(target: InteractionLog, items: Iterable[str] | Iterable[int] | None) -> Vocabulary:
+    if items is None:
+        return target.items
+    given = Vocabulary.from_ids(items)
+    if given.dtype != target.items.dtype:
+        raise InputError(
+            f"items holds {given.dtype} ids and the target's log {target.items.dtype}; cast one of them"
+        )
+    return Vocabulary.from_ids(pl.concat([given.ids, target.items.ids]))
+
+
+def _carried(one: Pretrained, target: InteractionLog) -> InteractionLog | None:
+    """What the source's users did there, if it was kept and can stand beside the target's log."""
+    kept = one.histories
+    if kept is None:
+        return None
+    for column in (Columns.User, Columns.Item, Columns.Timestamp):
+        if kept.frame[column].dtype != target.frame[column].dtype:
+            logger.warning(
+                "shared users don't bring their histories: %s is %s in the source and %s in the target; "
+                "cast one of them",
+                column,
+                kept.frame[column].dtype,
+                target.frame[column].dtype,
+            )
+            return None
+    return kept
+
+
+def _merge(target: InteractionLog, carried: Sequence[InteractionLog]) -> InteractionLog:
+    if not carried:
+        return target
+    key = [Columns.User, Columns.Item, Columns.Timestamp]
+    frames = [log.frame.select(key) for log in (*carried, target)]
+    return InteractionLog.from_frame(pl.concat(frames), name=f"{target.name} with its users' past")
+
+
+def _view(
+    name: str,
+    one: Pretrained,
+    target: InteractionLog,
+    items: Vocabulary,
+    bridge: Bridges,
+    link: Link,
+) -> SourceView:
+    rows = None
+    if bridge.kind in ("items", "both"):
+        rows = align(one.items, target, vocabulary=items, link=link, min_coverage=0.0).rows
+        if link is not None:  # what users bring from the source has the source's own ids
+            own = one.items.vocabulary.rows(items.ids)
+            rows = np.where(rows >= 0, rows, own)
+    elif one.items.vocabulary.dtype == items.dtype:
+        rows = one.items.vocabulary.rows(items.ids)
+    else:
+        rows = np.full(len(items), -1, np.int64)
+    known = rows >= 0
+    popularity = np.zeros(len(items), np.float32)
+    popularity[known] = one.popularity[rows[known]]
+    weights = None
+    if one.weights is not None:
+        chosen = csr_array(
+            (np.ones(known.sum(), np.float32), (np.flatnonzero(known), rows[known])),
+            shape=(len(items), len(one.items)),
+        )
+        weights = ItemWeights(csr_array(chosen @ one.weights.weights @ chosen.T), one.weights.l2)
+    evidence = lay_out(name, one.items, items, popularity=popularity, weights=weights, rows=rows)
+    ranker = Ranker(
+        tuple(f"{name}.{signal.partition('.')[2]}" for signal in one.ranker.names), one.ranker.hidden
+    ).load_arrays(one.ranker.arrays())
+    return SourceView(name, one, evidence, bridge, ranker)

@@ -1,0 +1,279 @@
+"""The recommender: fit on a thin target, recommend, save, load."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import polars as pl
+from scipy.sparse import csr_array
+from tqdm import tqdm
+
+from rectransfer.artefacts import load_artefact, save_artefact
+from rectransfer.columns import Columns
+from rectransfer.errors import InputError, NotFittedError, UnknownUserError
+from rectransfer.logs import InteractionLog, read_log
+from rectransfer.pretrained import Pretrained
+from rectransfer.ranking import Histories, uncut
+from rectransfer.recommend.config import RecommenderConfig
+from rectransfer.recommend.fit import Fitted, fit
+from rectransfer.recommend.gate import Verdict
+from rectransfer.recommend.ground import prepare
+from rectransfer.recommend.store import KIND, fields, read, writers
+from rectransfer.recommend.state import Part, State
+from rectransfer.transfer import Coverage
+from rectransfer.vocabulary import Vocabulary, as_ids
+
+__all__ = ["OnUnknownUsers", "Recommender", "load_recommender"]
+
+logger = logging.getLogger(__name__)
+
+OnUnknownUsers = Literal["popular", "skip", "raise"]
+
+
+class Recommender:
+    """Recommends in a target domain, with what was learned in others where that helps.
+
+    Args:
+        pretrained: One source or several; None for the target alone.
+        config: How to fit.
+        seed: Where randomness starts; shorthand for the config's.
+
+    Examples:
+        >>> from rectransfer.logs import PlantedConfig, plant
+        >>> from rectransfer.pretrained import pretrain
+        >>> planted = plant(PlantedConfig(source_users=60, target_users=20, source_items=30, target_items=25))
+        >>> model = Recommender(pretrain(planted.source)).fit(planted.target)
+        >>> model.recommend(users=model.users[:2], k=3).columns
+        ['user_id', 'item_id', 'score', 'rank']
+        >>> model.verdict.ships in ("transfer", "target")
+        True
+    """
+
+    def __init__(
+        self,
+        pretrained: Pretrained | Sequence[Pretrained] | None = None,
+        *,
+        config: RecommenderConfig | None = None,
+        seed: int | None = None,
+    ) -> None:
+        sources = [pretrained] if isinstance(pretrained, Pretrained) else list(pretrained or [])
+        if wrong := [one for one in sources if not isinstance(one, Pretrained)]:
+            raise InputError(
+                f"pretrained holds a {type(wrong[0]).__name__}; expected what pretrain() or load_pretrained() "
+                "gives, a list of them, or None"
+            )
+        self.pretrained = tuple(sources)
+        settings = config or RecommenderConfig()
+        self.config = settings if seed is None else replace(settings, seed=seed)
+        self._state: State | None = None
+
+    def fit(
+        self,
+        target: InteractionLog,
+        *,
+        items: Iterable[str] | Iterable[int] | None = None,
+        link: pl.DataFrame | Mapping[str, str] | Mapping[int, int] | None = None,
+        min_coverage: float = 0.05,
+        progress: bool = False,
+    ) -> "Recommender":
+        """Learn from the target's log, carry over what helps, and let the gate choose what ships.
+
+        Args:
+            target: The new domain's log.
+            items: Ids of the catalogue on sale, as far as the log doesn't have them yet. By default only the
+                log's items are recommended.
+            link: Target item ids to source item ids, where the two name their items differently.
+            min_coverage: The share of the target's interactions (or users) that a source has to reach.
+            progress: Whether to show the stages.
+
+        Returns:
+            The recommender itself.
+
+        Raises:
+            CoverageError: A source and the target share neither items nor users.
+            InputError: Ids differ in type, or `items` or `link` cannot be used.
+        """
+        given = _ids(items, "items") if items is not None else None
+        ground = prepare(target, self.pretrained, items=given, link=link, min_coverage=min_coverage)
+        bar = tqdm(total=self.config.folds + 2, desc="fit", disable=not progress)
+        with bar:
+
+            def stage(name: str) -> None:
+                bar.set_postfix_str(name)
+                bar.update()
+                logger.info(name)
+
+            fitted: Fitted = fit(ground, self.config, stage)
+        self._state = State(
+            items=ground.items,
+            scene=fitted.scene,
+            ranker=fitted.ranker,
+            log=fitted.log,
+            target=target.frame.select(Columns.User, Columns.Item).unique(maintain_order=True),
+            verdict=fitted.verdict,
+            coverage={view.name: view.bridges.items for view in ground.sources},
+        )
+        logger.info("%s", fitted.verdict)
+        return self
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the gate measured, and what it chose."""
+        return self._fitted.verdict
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """What the (first) source reaches of the target's items; None without a source."""
+        return next(iter(self._fitted.coverage.values()), None)
+
+    @property
+    def users(self) -> list[Any]:
+        """The users of the target's log, in ascending order."""
+        return self._fitted.target[Columns.User].unique().sort().to_list()
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals that the model that ships ranks by."""
+        return self._fitted.ranker.names
+
+    def recommend(
+        self,
+        users: Iterable[Any] | None = None,
+        k: int = 10,
+        *,
+        history: InteractionLog | pl.DataFrame | None = None,
+        items: Iterable[Any] | None = None,
+        filter_viewed: bool = True,
+        on_unknown_users: OnUnknownUsers = "popular",
+    ) -> pl.DataFrame:
+        """The best items for each user.
+
+        Args:
+            users: Ids, in the order wanted; by default all of the target's users or, where there is a
+                `history`, all of its users.
+            k: How many a user; fewer come back where fewer are left.
+            history: What users did whom the model has never seen, or what known users did since.
+            items: The only ids that may be recommended.
+            filter_viewed: Whether items that the user has had in the target (or in `history`) are left out.
+            on_unknown_users: Users without any history get the best sellers (`"popular"`; their scores are
+                `log(1 + buyers)`), no rows (`"skip"`), or an `UnknownUserError` (`"raise"`).
+
+        Returns:
+            `user_id`, `item_id`, `score` and `rank` (from 1). Scores compare within a user only.
+
+        Raises:
+            NotFittedError: `fit` has to come first.
+            UnknownUserError: As asked for.
+            InputError: `k` below 1, ids of another type, or none of `items` on sale.
+        """
+        state = self._fitted
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise InputError(f"k={k!r}; expected a whole number from 1")
+        if on_unknown_users not in get_args(OnUnknownUsers):
+            raise InputError(f"on_unknown_users={on_unknown_users!r}; choose one of {get_args(OnUnknownUsers)}")
+        added = None if history is None else read_log(history, name="history")
+        wanted = self._wanted(users, added)
+        log = state.log if added is None else _joined(state.log, added)
+        histories = Histories.from_log(log, state.items, wanted)
+        known = histories.lengths > 0
+        if on_unknown_users == "raise" and not known.all():
+            self._unknown(wanted.take(np.flatnonzero(~known)))
+        allowed = None if items is None else state.allowed(_ids(items, "items"))
+        examples = uncut(histories, len(state.items))
+        viewed = state.viewed(wanted, added) if filter_viewed else csr_array((len(wanted), len(state.items)))
+        rows = np.flatnonzero(known)
+        ranked = state.scene.rank(
+            state.ranker, examples.take(rows), k, exclude=csr_array(viewed[rows]), allowed=allowed
+        )
+        parts = [(rows[ranked.users], ranked.items, ranked.scores, ranked.ranks)]
+        if on_unknown_users == "popular":
+            parts.append(state.popular(np.flatnonzero(~known), k, viewed, allowed))
+        return _frame(state.items, wanted, parts)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a folder from which `load_recommender` gives the same recommendations.
+
+        Raises:
+            NotFittedError: There is nothing to save yet.
+            InputError: The folder holds something else.
+            ArtefactError: The folder cannot be written.
+        """
+        state = self._fitted
+        save_artefact(folder, kind=KIND, files=writers(state), card={KIND: fields(state, self.config)})
+
+    @property
+    def _fitted(self) -> State:
+        if self._state is None:
+            raise NotFittedError("this recommender isn't fitted: call fit(target) first, or load one")
+        return self._state
+
+    def _wanted(self, users: Iterable[Any] | None, added: InteractionLog | None) -> Vocabulary:
+        state = self._fitted
+        if users is None:
+            return Vocabulary.from_ids(state.target[Columns.User]) if added is None else added.users
+        ids = _ids(users, "users")
+        own = state.target[Columns.User].dtype
+        if ids.len() and ids.dtype != own:
+            raise InputError(
+                f"users holds {ids.dtype} ids (for example {ids[0]!r}) and the model's are {own} "
+                f"(for example {state.target[Columns.User][0]!r}); cast them"
+            )
+        return Vocabulary(ids.cast(own).unique(maintain_order=True))
+
+    def _unknown(self, ids: pl.Series) -> None:
+        raise UnknownUserError(
+            f"{ids.len():,} of the users have no history here, for example {ids[0]!r}; pass history=, or "
+            "choose on_unknown_users='popular' or 'skip'"
+        )
+
+    def __repr__(self) -> str:
+        if self._state is None:
+            return f"Recommender({len(self.pretrained)} sources, not fitted)"
+        return f"Recommender({len(self._state.items):,} items, ships {self.verdict.contender!r})"
+
+
+def load_recommender(folder: str | Path) -> Recommender:
+    """Read what `Recommender.save` wrote.
+
+    Raises:
+        ArtefactError: The folder is missing, damaged, altered, or holds something else.
+    """
+    saved = load_artefact(folder, kind=KIND)
+    state, config = read(saved, saved.card.get(KIND))
+    model = Recommender(None, config=config)
+    model._state = state
+    return model
+
+
+def _ids(values: Iterable[Any], name: str) -> pl.Series:
+    if isinstance(values, str):
+        raise InputError(f"{name}={values!r} is one id; pass a list of ids: [{values!r}]")
+    return values.ids if isinstance(values, Vocabulary) else as_ids(values, name)
+
+
+def _joined(log: InteractionLog, added: InteractionLog) -> InteractionLog:
+    for column in (Columns.User, Columns.Item, Columns.Timestamp):
+        if log.frame[column].dtype != added.frame[column].dtype:
+            raise InputError(
+                f"history: {column} is {added.frame[column].dtype} and in the target's log "
+                f"{log.frame[column].dtype}; cast it"
+            )
+    names = [column for column in log.frame.columns if column in added.frame.columns]
+    return InteractionLog.from_frame(pl.concat([log.frame.select(names), added.frame.select(names)]))
+
+
+def _frame(items: Vocabulary, users: Vocabulary, parts: Sequence[Part]) -> pl.DataFrame:
+    """Rows of users and items as ids, in the order of the users that were asked for."""
+    owner, item, score, rank = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((rank, owner))
+    return pl.DataFrame(
+        [
+            users.take(owner[order]).alias(Columns.User),
+            items.take(item[order]).alias(Columns.Item),
+            pl.Series(Columns.Score, score[order], dtype=pl.Float32),
+            pl.Series(Columns.Rank, rank[order], dtype=pl.Int64),
+        ]
+    )

@@ -1,0 +1,93 @@
+"""What a fitted recommender knows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import csr_array
+
+from rectransfer.columns import Columns
+from rectransfer.errors import InputError
+from rectransfer.logs import InteractionLog
+from rectransfer.ranking import Ranker
+from rectransfer.recommend.gate import Verdict
+from rectransfer.scene import Scene
+from rectransfer.transfer import Coverage
+from rectransfer.vocabulary import Vocabulary
+
+__all__ = ["Part", "State"]
+
+Rows = npt.NDArray[np.int64]
+Part = tuple[Rows, Rows, npt.NDArray[np.float32], Rows]
+"""Users' rows, items' rows, scores and ranks."""
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a fitted recommender knows.
+
+    Attributes:
+        items: The items behind all rows.
+        scene: Evidence and towers.
+        ranker: Over the scene's signals, or some of them.
+        log: What users did, as far as the model looks at it.
+        target: `user_id` and `item_id` of the target's own log, each pair once.
+        verdict: Why this model ships.
+        coverage: What each source reaches of the target's items.
+    """
+
+    items: Vocabulary
+    scene: Scene
+    ranker: Ranker
+    log: InteractionLog
+    target: pl.DataFrame
+    verdict: Verdict
+    coverage: Mapping[str, Coverage]
+
+    def allowed(self, ids: pl.Series) -> npt.NDArray[np.bool_]:
+        """A mask of the items that may be recommended, shape `(n_items,)`.
+
+        Raises:
+            InputError: None of the ids is on sale.
+        """
+        rows = self.items.rows(ids)
+        mask = np.zeros(len(self.items), np.bool_)
+        mask[rows[rows >= 0]] = True
+        mask &= self.scene.on_sale
+        if not mask.any():
+            example = f", for example {ids[0]!r}" if ids.len() else ""
+            raise InputError(
+                f"none of the {ids.len():,} ids in items is on sale{example}; the catalogue is that of "
+                "fit(target, items=...)"
+            )
+        return mask
+
+    def viewed(self, users: Vocabulary, added: InteractionLog | None) -> csr_array:
+        """What users have had in the target, or in what was added; shape `(n_users, n_items)`."""
+        pairs = [self.target] if added is None else [self.target, added.frame.select(self.target.columns)]
+        frame = pl.concat(pairs)
+        owner, item = users.rows(frame[Columns.User]), self.items.rows(frame[Columns.Item])
+        known = (owner >= 0) & (item >= 0)
+        ones = np.ones(int(known.sum()), np.float32)
+        return csr_array((ones, (owner[known], item[known])), shape=(len(users), len(self.items)))
+
+    def popular(
+        self, users: Rows, k: int, viewed: csr_array, allowed: npt.NDArray[np.bool_] | None
+    ) -> Part:
+        """The best sellers for users about whom nothing is known."""
+        sellers = self.scene.best_sellers
+        if allowed is not None:
+            sellers = sellers[allowed[sellers]]
+        popularity = self.scene.evidence[-1].popularity
+        parts = []
+        for user in users:
+            had = viewed.indices[viewed.indptr[user] : viewed.indptr[user + 1]]
+            top = sellers[: k + len(had)]
+            top = top[~np.isin(top, had)][:k]
+            parts.append((np.full(len(top), user), top, popularity[top], np.arange(1, len(top) + 1)))
+        none = np.zeros(0, np.int64)
+        parts.append((none, none, np.zeros(0, np.float32), none))
+        owner, item, score, rank = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return owner, item, score, rank

@@ -1,0 +1,249 @@
+"""A catalogue as some domains see it: users go in, candidates with their signals come out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import csr_array
+
+from rectransfer.columns import Columns
+from rectransfer.metrics import Ndcg, ranks_from_lists, top_k
+from rectransfer.ranking import STEADY, Batch, Evidence, Examples, Ranker, Slate, Tower, table_signals
+from rectransfer.retrieval import VectorIndex, choose_index, retrieve
+
+__all__ = ["Ranked", "Scene", "list_ndcg"]
+
+Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+_USERS_AT_ONCE: Final = 64
+_SCORED_BY_TOWER: Final = "tower"
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Lists of recommended items; flat, users ascending, best first.
+
+    Attributes:
+        users: Rows of examples, shape `(n,)`.
+        items: Item rows, shape `(n,)`.
+        scores: Shape `(n,)`.
+        ranks: From 1, shape `(n,)`.
+    """
+
+    users: Rows
+    items: Rows
+    scores: npt.NDArray[np.float32]
+    ranks: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Evidence of several domains over one vocabulary of items, and the towers trained on it.
+
+    Attributes:
+        evidence: One a domain, all in the same item rows; the last one's popularity is the fallback for
+            users about whom nothing is known.
+        towers: By the domain whose tables they take.
+        on_sale: Which items may be recommended, shape `(n_items,)`.
+        depth: How many candidates each retriever brings.
+    """
+
+    evidence: tuple[Evidence, ...]
+    towers: dict[str, Tower]
+    on_sale: Mask
+    depth: int = 300
+    _indexes: dict[str, VectorIndex] = field(default_factory=dict, repr=False)
+    _tower_vectors: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def shelf(self) -> Rows:
+        """The rows of the items on sale."""
+        return np.flatnonzero(self.on_sale)
+
+    @cached_property
+    def best_sellers(self) -> Rows:
+        """The items on sale by popularity in the last domain; equal ones by that in the others, then by row."""
+        keys = [evidence.popularity[self.shelf] for evidence in self.evidence]
+        return self.shelf[np.lexsort([self.shelf, *(-key for key in keys)])]
+
+    def candidates(
+        self, examples: Examples, *, exclude: csr_array | None = None, allowed: Mask | None = None, k: int = 0
+    ) -> Rows:
+        """The union of what each retriever finds: affinity to each domain's table, towers, best sellers.
+
+        Args:
+            examples: u users.
+            exclude: What a user must not get, shape `(u, n_items)`.
+            allowed: What any user may get, shape `(n_items,)`, besides being on sale.
+            k: How many each retriever brings at least.
+
+        Returns:
+            Item rows, shape `(u, m)`, ascending; -1 fills up the rows of users with fewer.
+        """
+        depth, n = max(self.depth, k), len(self.on_sale)
+        shut = csr_array((len(examples), n)) if exclude is None else exclude
+        shut = csr_array(shut[:, self.shelf])
+        open_ = None if allowed is None else allowed[self.shelf]
+        found = [self._best_sellers(shut, depth, open_)]
+        for name, queries in self._queries(examples):
+            hits = retrieve(self._index(name), queries, depth, exclude=shut, allowed=open_)
+            found.append(hits.queries * n + self.shelf[hits.rows])
+        return _padded(np.unique(np.concatenate(found)), len(examples), n)
+
+    def slate(self, examples: Examples, candidates: Rows) -> Slate:
+        """The signals of candidates, and which of them are the examples' labels."""
+        parts = [
+            self._signals(examples.take(rows), candidates[rows]) for rows in _chunks(len(examples))
+        ]
+        present = candidates >= 0
+        flat = np.repeat(np.arange(len(examples)), candidates.shape[1]), candidates.ravel()
+        taken = np.asarray(examples.relevant[flat]).reshape(candidates.shape) > 0
+        signals = np.concatenate(parts) if parts else np.zeros((0, 0, len(self.names)), np.float32)
+        return Slate(self.names, signals, present, taken & present, examples.lengths)
+
+    def rank(
+        self,
+        ranker: Ranker,
+        examples: Examples,
+        k: int,
+        *,
+        exclude: csr_array | None = None,
+        allowed: Mask | None = None,
+    ) -> Ranked:
+        """The best `k` items of each example; fewer where fewer are left. Equal scores: by row.
+
+        Args:
+            ranker: Over any of the scene's signals.
+            examples: u users.
+            k: How many.
+            exclude: What a user must not get, shape `(u, n_items)`.
+            allowed: What any user may get, shape `(n_items,)`.
+        """
+        parts = []
+        for rows in _chunks(len(examples)):
+            part = examples.take(rows)
+            shut = None if exclude is None else csr_array(exclude[rows])
+            candidates = self.candidates(part, exclude=shut, allowed=allowed, k=k)
+            if candidates.shape[1]:
+                scores = ranker.score(self.slate(part, candidates))
+                parts.append(_top(rows, candidates, scores, k))
+        none = np.zeros(0, np.int64)
+        empty = Ranked(none, none, np.zeros(0, np.float32), none)
+        return Ranked(
+            users=np.concatenate([part.users for part in (*parts, empty)]),
+            items=np.concatenate([part.items for part in (*parts, empty)]),
+            scores=np.concatenate([part.scores for part in (*parts, empty)]),
+            ranks=np.concatenate([part.ranks for part in (*parts, empty)]),
+        )
+
+    def ndcg(self, ranker: Ranker, examples: Examples, k: int = 10) -> npt.NDArray[np.float64]:
+        """NDCG@k of each example's list against its labels, shape `(u,)`; what it had before is left out."""
+        if not len(examples):
+            return np.zeros(0)
+        candidates = self.candidates(examples, exclude=examples.seen)
+        return list_ndcg(examples, candidates, ranker.score(self.slate(examples, candidates)), k)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The signals' names, in the order of a slate's columns."""
+        nobody = Examples(*(np.zeros(0, np.int64), len(self.on_sale)), *(np.zeros(0, np.int64),) * 5)
+        batch = Batch.of(nobody, np.zeros((0, 0), np.int64))
+        own = [name for evidence in self.evidence for name in table_signals(evidence, batch)]
+        return (*own, *(f"{name}.{_SCORED_BY_TOWER}" for name in self.towers))
+
+    def _signals(self, examples: Examples, candidates: Rows) -> npt.NDArray[np.float32]:
+        batch = Batch.of(examples, candidates)
+        columns = [column for one in self.evidence for column in table_signals(one, batch).values()]
+        for name, tower in self.towers.items():
+            users, items = tower.encode_users(examples), self._tower_items(name)
+            columns.append(np.einsum("ud,umd->um", users, items[candidates]))
+        return np.stack(columns, axis=2)
+
+    def _queries(self, examples: Examples) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+        pooled = examples.pooled(STEADY)
+        ones = np.ones((len(examples), 1), np.float32)
+        for one in self.evidence:
+            if one.known[self.shelf].any():
+                yield one.name, np.hstack([np.asarray(pooled @ one.vectors, np.float32), ones])
+        for name, tower in self.towers.items():
+            yield f"{name}.{_SCORED_BY_TOWER}", tower.encode_users(examples)
+
+    def _index(self, name: str) -> VectorIndex:
+        if name not in self._indexes:
+            vectors = self._vectors(name)[self.shelf]
+            self._indexes[name] = choose_index(len(vectors)).build(vectors)
+        return self._indexes[name]
+
+    def _vectors(self, name: str) -> npt.NDArray[np.float32]:
+        domain, _, tower = name.partition(".")
+        if tower:
+            return self._tower_items(domain)
+        one = next(one for one in self.evidence if one.name == domain)
+        return np.hstack([one.contexts, one.log_prior[:, None]])
+
+    def _tower_items(self, domain: str) -> npt.NDArray[np.float32]:
+        if domain not in self._tower_vectors:
+            self._tower_vectors[domain] = self.towers[domain].encode_items()
+        return self._tower_vectors[domain]
+
+    def _best_sellers(self, shut: csr_array, depth: int, open_: Mask | None) -> Rows:
+        """The best sellers that each user may get, as numbers of user and item."""
+        n = len(self.on_sale)
+        place = np.full(n, -1, np.int64)
+        place[self.shelf] = np.arange(len(self.shelf))
+        sellers = self.best_sellers
+        if open_ is not None:
+            sellers = sellers[open_[place[sellers]]]
+        counts = np.diff(shut.indptr)
+        sellers = sellers[: depth + int(counts.max(initial=0))]
+        shut_here = shut[:, place[sellers]].toarray() > 0
+        fine = ~shut_here & (np.cumsum(~shut_here, axis=1) <= depth)
+        user, column = np.nonzero(fine)
+        return user.astype(np.int64) * n + sellers[column]
+
+
+def list_ndcg(
+    examples: Examples, candidates: Rows, scores: npt.NDArray[np.float32], k: int = 10
+) -> npt.NDArray[np.float64]:
+    """NDCG@k of scored candidates against the examples' labels, shape `(u,)`; a label that is no candidate
+    counts as missed.
+
+    Args:
+        examples: u of them, each with a label at least.
+        candidates: Item rows, shape `(u, m)`, -1 where there is none.
+        scores: Shape `(u, m)`, -inf where there is none.
+        k: How many places count.
+    """
+    lists = _top(np.arange(len(examples)), candidates, scores, k)
+    found = {Columns.User: lists.users, Columns.Item: lists.items, Columns.Rank: lists.ranks}
+    wanted = {Columns.User: examples.label_owner, Columns.Item: examples.labels}
+    return Ndcg(k).per_user(ranks_from_lists(pl.DataFrame(found), pl.DataFrame(wanted)))
+
+
+def _chunks(n: int) -> Iterator[Rows]:
+    for start in range(0, n, _USERS_AT_ONCE):
+        yield np.arange(start, min(start + _USERS_AT_ONCE, n))
+
+
+def _padded(pairs: Rows, n_users: int, n_items: int) -> Rows:
+    """Sorted numbers of user and item as one row a user, filled up with -1."""
+    users = pairs // n_items
+    counts = np.bincount(users, minlength=n_users)
+    padded = np.full((n_users, int(counts.max(initial=0))), -1, np.int64)
+    within = np.arange(len(pairs)) - np.repeat(np.cumsum(counts) - counts, counts)
+    padded[users, within] = pairs % n_items
+    return padded
+
+
+def _top(rows: Rows, candidates: Rows, scores: npt.NDArray[np.float32], k: int) -> Ranked:
+    values, columns = top_k(scores, min(k, scores.shape[1]))  # candidates ascend, so ties go by row
+    items = np.take_along_axis(candidates, columns, axis=1)
+    there = items >= 0
+    ranks = np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
+    users = np.broadcast_to(rows[:, None], items.shape)
+    return Ranked(users[there], items[there], values[there], ranks[there].astype(np.int64))
