@@ -15,8 +15,8 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3; do \
 	"$$python" -c "$(NEW_ENOUGH)" 2>/dev/null && echo "$$python" && break; done)
 
-# Small matrices lose time to threads that wait for each other; torch and gensim have their own.
-export OPENBLAS_NUM_THREADS ?= 1
+# On small data threads mostly wait for each other. The demo's data isn't small.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -30,7 +30,7 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/rectransfer demo --json results/demo.json
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(TEST_ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(TEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -43,10 +43,10 @@ format: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "the documentation is in site/index.html"
+	@echo "the documentation is in site/index.html; its search needs a server: python3 -m http.server -d site"
 
 examples: $(VENV)/.installed-demo
-	@set -e; for script in examples/[0-9]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@set -e; for script in examples/[0-9]*.py; do echo "== $$script"; $(ONE_THREAD) $(BIN)/python "$$script"; done
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --override-ini addopts= --import-mode=importlib -s tests/benchmarks

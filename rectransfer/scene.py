@@ -12,7 +12,18 @@ from scipy.sparse import csr_array
 
 from rectransfer.columns import Columns
 from rectransfer.metrics import Ndcg, ranks_from_lists, top_k
-from rectransfer.ranking import STEADY, Batch, Evidence, Examples, Ranker, Slate, Tower, table_signals
+from rectransfer.ranking import (
+    STEADY,
+    Batch,
+    Evidence,
+    Examples,
+    Profiles,
+    Ranker,
+    Slate,
+    Tower,
+    profile_signals,
+    table_signals,
+)
 from rectransfer.retrieval import VectorIndex, choose_index, retrieve
 
 __all__ = ["Ranked", "Scene", "list_ndcg"]
@@ -22,6 +33,7 @@ Mask = npt.NDArray[np.bool_]
 
 _USERS_AT_ONCE: Final = 64
 _SCORED_BY_TOWER: Final = "tower"
+_PROFILE: Final = "profile"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +63,14 @@ class Scene:
         towers: By the domain whose tables they take.
         on_sale: Which items may be recommended, shape `(n_items,)`.
         depth: How many candidates each retriever brings.
+        profiles: What users bring from a source, if any do.
     """
 
     evidence: tuple[Evidence, ...]
     towers: dict[str, Tower]
     on_sale: Mask
     depth: int = 300
+    profiles: Profiles | None = None
     _indexes: dict[str, VectorIndex] = field(default_factory=dict, repr=False)
     _tower_vectors: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
@@ -106,6 +120,29 @@ class Scene:
         signals = np.concatenate(parts) if parts else np.zeros((0, 0, len(self.names)), np.float32)
         return Slate(self.names, signals, present, taken & present, examples.lengths)
 
+    def lesson(self, examples: Examples, rng: np.random.Generator, others: int = 200) -> Slate:
+        """A slate to learn from: the labels that were retrieved, and a sample of the other candidates.
+
+        A uniform sample leaves the softmax's gradients right but for a constant, and learning costs a
+        fraction of what it would cost on all candidates.
+
+        Args:
+            examples: u users, with labels.
+            rng: Where randomness comes from.
+            others: How many other candidates are kept of each user.
+        """
+        candidates = self.candidates(examples, exclude=examples.seen)
+        if not candidates.size:
+            return self.slate(examples, candidates)
+        owner = np.repeat(np.arange(len(examples)), candidates.shape[1])
+        taken = np.asarray(examples.relevant[owner, candidates.ravel()]).reshape(candidates.shape) > 0
+        draw = rng.random(candidates.shape, dtype=np.float32)
+        draw[taken] = -1.0  # labels first, then a random sample, then the filling
+        draw[candidates < 0] = 2.0
+        kept = min(candidates.shape[1], others + int(taken.sum(axis=1).max()))
+        order = np.argsort(draw, axis=1)[:, :kept]
+        return self.slate(examples, np.sort(np.take_along_axis(candidates, order, axis=1), axis=1))
+
     def rank(
         self,
         ranker: Ranker,
@@ -154,11 +191,15 @@ class Scene:
         nobody = Examples(*(np.zeros(0, np.int64), len(self.on_sale)), *(np.zeros(0, np.int64),) * 5)
         batch = Batch.of(nobody, np.zeros((0, 0), np.int64))
         own = [name for evidence in self.evidence for name in table_signals(evidence, batch)]
+        if self.profiles is not None:
+            own += profile_signals(self.profiles, batch)
         return (*own, *(f"{name}.{_SCORED_BY_TOWER}" for name in self.towers))
 
     def _signals(self, examples: Examples, candidates: Rows) -> npt.NDArray[np.float32]:
         batch = Batch.of(examples, candidates)
         columns = [column for one in self.evidence for column in table_signals(one, batch).values()]
+        if self.profiles is not None:
+            columns += profile_signals(self.profiles, batch).values()
         for name, tower in self.towers.items():
             users, items = tower.encode_users(examples), self._tower_items(name)
             columns.append(np.einsum("ud,umd->um", users, items[candidates]))
@@ -170,6 +211,8 @@ class Scene:
         for one in self.evidence:
             if one.known[self.shelf].any():
                 yield one.name, np.hstack([np.asarray(pooled @ one.vectors, np.float32), ones])
+        if self.profiles is not None:
+            yield _PROFILE, self.profiles.of(examples)[0]
         for name, tower in self.towers.items():
             yield f"{name}.{_SCORED_BY_TOWER}", tower.encode_users(examples)
 
@@ -180,6 +223,8 @@ class Scene:
         return self._indexes[name]
 
     def _vectors(self, name: str) -> npt.NDArray[np.float32]:
+        if name == _PROFILE and self.profiles is not None:
+            return self.profiles.contexts
         domain, _, tower = name.partition(".")
         if tower:
             return self._tower_items(domain)

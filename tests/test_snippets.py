@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rectransfer.logs import InteractionLog, PlantedDomains
+from rectransfer.logs import InteractionLog, PlantedConfig, plant
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -52,8 +52,9 @@ def run(page: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, planted: PlantedDomains, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the pages read."""
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the pages read: logs so small that learning from them takes seconds."""
+    planted = plant(PlantedConfig(source_users=80, target_users=30, source_items=40, target_items=30, seed=1))
     for name, log in {"source": planted.source, "target": planted.target}.items():
         log.frame.write_parquet(tmp_path / f"{name}.parquet")
         _with_names_of_their_own(log).write_csv(tmp_path / f"{name}.csv")

@@ -54,7 +54,7 @@ def run_baselines(
 ) -> Contest:
     """Tune, fit and measure the usual models.
 
-    Each is tuned by NDCG@10 on the last quarter of the steps of every user in the target's log, from what came
+    Each is tuned by NDCG@10 on the last quarter of each user's steps in the target's log, from what came
     before it (and the source, where it is pooled), with as many settings as every other model but popularity,
     which has none. Then it learns from all of the log and is measured on the test, which it never saw. Where
     the package `implicit` is missing, its models are left out, and the log says so.

@@ -1,6 +1,6 @@
 """A model that recommends, against a log of what came next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -32,18 +32,18 @@ class Recommends(Protocol):
     """A fitted model that gives lists; `Recommender` is one."""
 
     @property
-    def log(self) -> InteractionLog:
-        """What the model was fitted on."""
+    def taken(self) -> pl.DataFrame:
+        """`user_id` and `item_id`: who took what in the log that the model was fitted on."""
         ...
 
     @property
-    def items(self) -> Vocabulary:
-        """The catalogue it recommends from."""
+    def catalogue(self) -> Vocabulary:
+        """The items it recommends from."""
         ...
 
     def recommend(
         self,
-        users: pl.Series | None = None,
+        users: Iterable[Any] | None = None,
         k: int = 10,
         *,
         history: InteractionLog | None = None,
@@ -102,7 +102,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure a model's lists on what users did next, over its whole catalogue.
 
-    Pairs that a user had before (in `histories`, or in the log that the model was fitted on) are left out of
+    Pairs that a user had before (in the log that the model was fitted on, or in `histories`) are left out of
     the test, because viewed items are never recommended. Items outside the catalogue stay in, as misses; so
     do users whom the model gives no list.
 
@@ -110,7 +110,7 @@ def evaluate(
         model: Fitted.
         test: What came after the model's log.
         k: The length of the lists, and where the metrics cut.
-        histories: What the test's users had before, where it isn't the model's own log.
+        histories: What the test's users did besides the model's own log: those it has never seen, say.
         seed: Of the intervals.
 
     Raises:
@@ -119,10 +119,11 @@ def evaluate(
     """
     metrics: tuple[Metric, ...] = (Ndcg(k), Recall(k), Precision(k), Map(k), Mrr(k), HitRate(k))
     key = [Columns.User, Columns.Item]
-    viewed = model.log if histories is None else histories
-    _check_types(test, viewed)
+    viewed = [model.taken.select(key), *([] if histories is None else [histories.frame.select(key)])]
+    for frame in viewed:
+        _check_types(test, frame)
     pairs = test.frame.select(key).unique()
-    new = pairs.join(viewed.frame.select(key), on=key, how="anti")
+    new = pairs.join(pl.concat(viewed), on=key, how="anti")
     users = new[Columns.User].unique().sort()
     if users.len() < 2:
         raise InputError(
@@ -132,24 +133,24 @@ def evaluate(
     lists = model.recommend(users, k, history=histories, filter_viewed=True)
     ranks = ranks_from_lists(lists, new)
     novelty = Novelty(k)
-    bits = novelty.per_user(lists, model.log.frame)[novelty.name].mean()
+    bits = novelty.per_user(lists, model.taken)[novelty.name].mean()
     return Evaluation(
         k=k,
         means={metric.name: bootstrap_mean(metric.per_user(ranks), seed=seed) for metric in metrics},
-        coverage=CatalogueCoverage(k).of(lists, len(model.items)),
+        coverage=CatalogueCoverage(k).of(lists, len(model.catalogue)),
         novelty=float(bits) if isinstance(bits, float) else 0.0,
         n_users=users.len(),
         n_relevant=new.height,
         n_viewed=pairs.height - new.height,
-        n_without_list=users.len() - users.is_in(lists[Columns.User].unique().implode()).sum(),
+        n_without_list=int((Vocabulary.from_ids(lists[Columns.User]).rows(users) < 0).sum()),
     )
 
 
-def _check_types(test: InteractionLog, viewed: InteractionLog) -> None:
+def _check_types(test: InteractionLog, viewed: pl.DataFrame) -> None:
     for column in (Columns.User, Columns.Item):
-        found, expected = test.frame.schema[column], viewed.frame.schema[column]
+        found, expected = test.frame.schema[column], viewed.schema[column]
         if found != expected:
             raise InputError(
-                f"{test.name}: {column} is {found}, and {expected} in {viewed.name}; cast one of them, for "
-                f"instance pl.col({column!r}).cast(pl.{expected})"
+                f"{test.name}: {column} is {found}, and {expected} in the log that the model knows; cast one "
+                f"of them, for instance pl.col({column!r}).cast(pl.{expected})"
             )

@@ -35,7 +35,9 @@ class ValidationCut:
 
 
 def cut_last_steps(log: InteractionLog, share: float = 0.25) -> ValidationCut:
-    """Sets aside the last steps of every user: sessions, or moments where the log has no sessions.
+    """Sets aside the last steps of every user.
+
+    Steps are sessions, or moments where the log has no sessions, or no user has two of them.
 
     Args:
         log: Any log.
@@ -52,17 +54,26 @@ def cut_last_steps(log: InteractionLog, share: float = 0.25) -> ValidationCut:
     """
     if not 0 < share < 1:
         raise InputError(f"the share of steps to set aside lies in (0, 1), got {share}")
-    began = pl.col(Columns.Timestamp)
-    if log.has_sessions:
-        began = began.min().over(Columns.User, Columns.Session)
-    step = began.rank("dense").over(Columns.User).cast(pl.Int64)
-    frame = log.frame.with_columns(step.alias("step")).with_columns(n=pl.col("step").max().over(Columns.User))
-    late = pl.min_horizontal((pl.col("n") * share).round().clip(1), pl.col("n") - 1)
-    is_late = pl.col("step") > pl.col("n") - late
-    earlier, later = frame.filter(~is_late).drop("step", "n"), frame.filter(is_late).drop("step", "n")
-    if not later.height:
+    moment = pl.col(Columns.Timestamp)
+    session = moment.min().over(Columns.User, Columns.Session) if log.has_sessions else moment
+    is_late = _late(log, session, share)
+    if log.has_sessions and not is_late.any():
+        is_late = _late(log, moment, share)
+    if not is_late.any():
         raise InputError(
-            f"{log.name}: none of its {log.n_users:,} users has two steps ("
-            f"{'sessions' if log.has_sessions else 'different timestamps'}), so none can be set aside"
+            f"{log.name}: none of its {log.n_users:,} users has rows of two different moments, so nothing "
+            "can be set aside"
         )
-    return ValidationCut(log.with_frame(earlier), log.with_frame(later), share)
+    return ValidationCut(
+        log.with_frame(log.frame.filter(~is_late)), log.with_frame(log.frame.filter(is_late)), share
+    )
+
+
+def _late(log: InteractionLog, began: pl.Expr, share: float) -> pl.Series:
+    """Whether a row belongs to its user's last steps, given when its step began."""
+    steps = log.frame.select(Columns.User, step=began).with_columns(
+        pl.col("step").rank("dense").over(Columns.User).cast(pl.Int64)
+    )
+    n = pl.col("step").max().over(Columns.User)
+    set_aside = pl.min_horizontal((n * share).round().clip(1), n - 1)
+    return steps.select(pl.col("step") > n - set_aside)["step"]

@@ -57,8 +57,12 @@ class PretrainConfig:
         """The same with another seed, and on one thread if need be."""
         return replace(
             self,
-            item2vec=replace(self.item2vec, seed=seed, deterministic=deterministic or self.item2vec.deterministic),
-            user2vec=replace(self.user2vec, seed=seed, deterministic=deterministic or self.user2vec.deterministic),
+            item2vec=replace(
+                self.item2vec, seed=seed, deterministic=deterministic or self.item2vec.deterministic
+            ),
+            user2vec=replace(
+                self.user2vec, seed=seed, deterministic=deterministic or self.user2vec.deterministic
+            ),
         )
 
     @classmethod
@@ -75,4 +79,6 @@ class PretrainConfig:
             "train": TrainConfig,
             "ranker": RankerConfig,
         }
-        return cls(**{name: parts[name](**value) if name in parts else value for name, value in fields.items()})
+        return cls(
+            **{name: parts[name](**value) if name in parts else value for name, value in fields.items()}
+        )

@@ -1,10 +1,10 @@
 """Signals, tower and ranker: the layers that are learned on top of frozen tables."""
 
-from rectransfer.ranking.evidence import Evidence, lay_out
+from rectransfer.ranking.evidence import Evidence, Profiles, lay_out
 from rectransfer.ranking.examples import Examples, cut_at_random, cut_at_share, uncut
 from rectransfer.ranking.histories import Histories
 from rectransfer.ranking.ranker import Ranker, RankerConfig, Slate, fit_ranker
-from rectransfer.ranking.signals import RECENT, SIGNALS, STEADY, Batch, table_signals
+from rectransfer.ranking.signals import RECENT, SIGNALS, STEADY, Batch, profile_signals, table_signals
 from rectransfer.ranking.tower import Tower, TowerConfig, UserInputs
 from rectransfer.ranking.train import TrainConfig, Trained, fit_tower, sampled_softmax, softmax
 
@@ -16,6 +16,7 @@ __all__ = [
     "Evidence",
     "Examples",
     "Histories",
+    "Profiles",
     "Ranker",
     "RankerConfig",
     "Slate",
@@ -29,6 +30,7 @@ __all__ = [
     "fit_ranker",
     "fit_tower",
     "lay_out",
+    "profile_signals",
     "sampled_softmax",
     "softmax",
     "table_signals",

@@ -9,9 +9,10 @@ from scipy.sparse import csr_array
 
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.neighbours import ItemWeights
+from rectransfer.ranking.examples import Examples
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["Evidence", "lay_out"]
+__all__ = ["Evidence", "Profiles", "lay_out"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -48,6 +49,34 @@ class Evidence:
     def n_items(self) -> int:
         """How many items there are."""
         return len(self.known)
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """Vectors that users bring from a source, and what to multiply them with.
+
+    Attributes:
+        users: n of them.
+        vectors: Shape `(n, d)`.
+        contexts: Output vectors of the items in the same space, shape `(n_items, d)`.
+    """
+
+    users: Vocabulary
+    vectors: Floats
+    contexts: Floats
+
+    def of(self, examples: Examples) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """The vector of each example's user, zeros for those without one, and who has one.
+
+        Returns:
+            Shapes `(u, d)` and `(u,)`.
+        """
+        vectors = np.zeros((len(examples), self.vectors.shape[1]), np.float32)
+        if examples.who is None or not len(examples):
+            return vectors, np.zeros(len(examples), np.bool_)
+        rows = self.users.rows(examples.who.take(examples.users))
+        vectors[rows >= 0] = self.vectors[rows[rows >= 0]]
+        return vectors, rows >= 0
 
 
 def lay_out(

@@ -11,8 +11,9 @@ from scipy.sparse import csr_array
 
 from rectransfer.errors import InputError
 from rectransfer.ranking.histories import Histories
+from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["LONGEST_HISTORY", "Examples", "cut_at_share", "cut_at_random", "uncut"]
+__all__ = ["LONGEST_HISTORY", "Examples", "cut_at_random", "cut_at_share", "uncut"]
 
 LONGEST_HISTORY: Final = 300
 """Interactions of a history that are used: the latest."""
@@ -34,6 +35,7 @@ class Examples:
         ages: How many visits ago it was, at least 1, shape `(h,)`.
         label_owner: Which example a label belongs to, shape `(l,)`.
         labels: Items that were taken afterwards and weren't in the history, shape `(l,)`.
+        who: The ids behind `users`, where they matter.
     """
 
     users: Rows
@@ -43,11 +45,12 @@ class Examples:
     ages: Rows
     label_owner: Rows
     labels: Rows
+    who: Vocabulary | None = None
 
     @cached_property
     def lengths(self) -> npt.NDArray[np.float32]:
         """`log(1 + different items in the history)`, shape `(n,)`."""
-        return np.log1p(np.diff(self.seen.indptr)).astype(np.float32)
+        return np.asarray(np.log1p(np.diff(self.seen.indptr)), dtype=np.float32)
 
     @cached_property
     def seen(self) -> csr_array:
@@ -86,6 +89,7 @@ class Examples:
             ages=self.ages[history],
             label_owner=np.repeat(np.arange(len(rows)), np.diff(self._starts(self.label_owner))[rows]),
             labels=self.labels[label],
+            who=self.who,
         )
 
     def _starts(self, owner: Rows) -> Rows:
@@ -129,7 +133,7 @@ def cut_at_random(
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
             pairs.append(_pair(user, items, steps, cut, before, after, labels_in))
-    return _collect([pair for pair in pairs if len(pair[3])], n_items)
+    return _collect([pair for pair in pairs if len(pair[3])], n_items, histories.users)
 
 
 def cut_at_share(
@@ -154,7 +158,7 @@ def cut_at_share(
         if visits >= 2:
             cut = min(max(1, round(visits * share)), visits - 1)
             pairs.append(_pair(user, items, steps, cut, cut, visits, labels_in))
-    return _collect([pair for pair in pairs if len(pair[3])], n_items)
+    return _collect([pair for pair in pairs if len(pair[3])], n_items, histories.users)
 
 
 def uncut(histories: Histories, n_items: int, *, longest: int | None = LONGEST_HISTORY) -> Examples:
@@ -171,7 +175,7 @@ def uncut(histories: Histories, n_items: int, *, longest: int | None = LONGEST_H
         visits = int(steps[-1]) + 1 if len(steps) else 0
         latest = slice(None if longest is None else max(0, len(items) - longest), None)
         pairs.append((user, items[latest], visits - steps[latest], items[:0]))
-    return _collect(pairs, n_items)
+    return _collect(pairs, n_items, histories.users)
 
 
 def _pair(
@@ -186,7 +190,7 @@ def _pair(
     return user, history, cut - steps[first:middle], new
 
 
-def _collect(pairs: Sequence[_Pair], n_items: int) -> Examples:
+def _collect(pairs: Sequence[_Pair], n_items: int, who: Vocabulary) -> Examples:
     none = np.zeros(0, np.int64)
     numbers = np.arange(len(pairs))
     return Examples(
@@ -197,6 +201,7 @@ def _collect(pairs: Sequence[_Pair], n_items: int) -> Examples:
         ages=np.concatenate([none, *(ages for _, _, ages, _ in pairs)]),
         label_owner=np.repeat(numbers, [len(labels) for *_, labels in pairs]),
         labels=np.concatenate([none, *(labels for *_, labels in pairs)]),
+        who=who,
     )
 
 
@@ -211,4 +216,5 @@ def _ranges(starts: Rows, rows: Rows) -> Rows:
     """The flat places of some rows, one after another."""
     lengths = np.diff(starts)[rows]
     ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts[rows] - (ends - lengths), lengths)
+    shifts = np.repeat(starts[rows] - (ends - lengths), lengths)
+    return np.asarray(np.arange(ends[-1] if len(ends) else 0) + shifts, dtype=np.int64)

@@ -41,9 +41,7 @@ class Histories:
     steps: npt.NDArray[np.int64]
 
     @classmethod
-    def from_log(
-        cls, log: InteractionLog, items: Vocabulary, users: Vocabulary | None = None
-    ) -> "Histories":
+    def from_log(cls, log: InteractionLog, items: Vocabulary, users: Vocabulary | None = None) -> "Histories":
         """Read histories off a log.
 
         Args:

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from rectransfer.ranking.evidence import Evidence, Floats
+from rectransfer.ranking.evidence import Evidence, Floats, Profiles
 from rectransfer.ranking.examples import Examples
 
-__all__ = ["RECENT", "SIGNALS", "STEADY", "Batch", "Signal", "table_signals"]
+__all__ = ["RECENT", "SIGNALS", "STEADY", "Batch", "Signal", "profile_signals", "table_signals"]
 
 RECENT: Final = 3.0
 """Half-life, in visits, of a history's weight where the last visits count."""
@@ -90,7 +90,8 @@ def similarity_max(evidence: Evidence, batch: Batch) -> Floats:
 def similarity_mean(evidence: Evidence, batch: Batch) -> Floats:
     """How much the item is like the history as a whole (mean cosine)."""
     query = np.asarray(batch.weights[STEADY] @ evidence.unit, dtype=np.float32)
-    return np.einsum("ud,umd->um", query, batch.gather(f"{evidence.name}.unit", evidence.unit))
+    found: Floats = np.einsum("ud,umd->um", query, batch.gather(f"{evidence.name}.unit", evidence.unit))
+    return found
 
 
 def neighbours(evidence: Evidence, batch: Batch) -> Floats:
@@ -134,10 +135,23 @@ def table_signals(evidence: Evidence, batch: Batch) -> dict[str, Floats]:
     return {f"{evidence.name}.{name}": signal(evidence, batch) for name, signal in SIGNALS.items()}
 
 
+def profile_signals(profiles: Profiles, batch: Batch) -> dict[str, Floats]:
+    """What the source knew about the user as a person: `profile.affinity`, and `profile.missing`.
+
+    Affinity is the user's vector times the item's output vector: how well the item goes with what the user did
+    in the source. A user whom the source doesn't know has none, and `profile.missing` is 1.
+    """
+    vectors, known = profiles.of(batch.examples)
+    affinity = np.einsum("ud,umd->um", vectors, batch.gather("profile.contexts", profiles.contexts))
+    missing = np.broadcast_to(~known[:, None], batch.candidates.shape).astype(np.float32)
+    return {"profile.affinity": affinity, "profile.missing": missing}
+
+
 def _affinity(evidence: Evidence, batch: Batch, half_life: float) -> Floats:
     query = np.asarray(batch.weights[half_life] @ evidence.vectors, dtype=np.float32)
     contexts = batch.gather(f"{evidence.name}.contexts", evidence.contexts)
-    return np.einsum("ud,umd->um", query, contexts)
+    found: Floats = np.einsum("ud,umd->um", query, contexts)
+    return found
 
 
 def _best(evidence: Evidence, batch: Batch, vectors: Floats, of_candidates: Floats) -> Floats:
@@ -147,4 +161,3 @@ def _best(evidence: Evidence, batch: Batch, vectors: Floats, of_candidates: Floa
         if len(held):
             best[user] = (of_candidates[user] @ vectors[held].T).max(axis=1)
     return best
-

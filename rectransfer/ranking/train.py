@@ -177,7 +177,7 @@ def _epoch(
         if config.l1:
             penalised = loss + config.l1 * sum(p.abs().sum() for p in tower.parameters())
         optimiser.zero_grad()
-        penalised.backward()
+        penalised.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(tower.parameters(), 5.0)
         optimiser.step()
         total += float(loss.detach()) * len(rows)
@@ -224,9 +224,7 @@ def sampled_softmax(
     noise = noise.masked_fill(torch.from_numpy(seen | wanted), _SEEN)
     scores = (users[owner] * tower.items(labels)).sum(dim=1)
     others = torch.full((len(examples), 1), -torch.inf).squeeze(1)
-    peak = torch.maximum(
-        noise.detach().amax(dim=1), others.scatter_reduce(0, owner, scores.detach(), "amax")
-    )
+    peak = torch.maximum(noise.detach().amax(dim=1), others.scatter_reduce(0, owner, scores.detach(), "amax"))
     mass = torch.exp(noise - peak[:, None]).sum(dim=1)
     mass = mass.index_add(0, owner, torch.exp(scores - peak[owner]))
     share = weights[labels]
@@ -264,4 +262,3 @@ def _validate(tower: Tower, validation: Examples) -> float:
         ranks = rank_relevant((users[start : start + 1024] @ items).numpy(), part.relevant, part.seen)
         values.append(_CHECKED.per_user(ranks))
     return float(np.concatenate(values).mean()) if values else 0.0
-

@@ -53,7 +53,8 @@ class RecommenderConfig:
             )
         if not self.pulls or min(self.pulls) < 0 or self.neighbours_l2 <= 0:
             raise InputError(
-                f"pulls={self.pulls}, neighbours_l2={self.neighbours_l2}; expected numbers from 0, and above 0"
+                f"pulls={self.pulls}, neighbours_l2={self.neighbours_l2}; expected numbers from 0, and one "
+                "above 0"
             )
         object.__setattr__(self, "pulls", tuple(self.pulls))
         # cross-fitted tables of thin logs are small: one thread makes them repeatable at no cost
@@ -69,4 +70,6 @@ class RecommenderConfig:
             "fine_tune": TrainConfig,
             "ranker": RankerConfig,
         }
-        return cls(**{name: parts[name](**value) if name in parts else value for name, value in fields.items()})
+        return cls(
+            **{name: parts[name](**value) if name in parts else value for name, value in fields.items()}
+        )

@@ -91,16 +91,13 @@ def _fold(
 ) -> Fold:
     n_items = len(ground.items)
     histories = Histories.from_log(log, ground.items, users)
+    rng = np.random.default_rng(config.seed)
     learning = cut_at_random(
-        histories,
-        n_items,
-        np.random.default_rng(config.seed),
-        per_user=config.per_user,
-        labels_in=ground.on_sale,
+        histories, n_items, rng, per_user=config.per_user, labels_in=ground.on_sale
     )
     checking = _measured(ground, log, users)
     return Fold(
-        learn=scene.slate(learning, scene.candidates(learning, exclude=learning.seen)),
+        learn=scene.lesson(learning, rng),
         examples=checking,
         candidates=(found := scene.candidates(checking, exclude=checking.seen)),
         slate=scene.slate(checking, found),
@@ -134,7 +131,7 @@ def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Example
     owner, label = measured.rows(late[Columns.User]), ground.items.rows(late[Columns.Item])
     order = np.argsort(owner, kind="stable")
     found = Examples(
-        whole.users, whole.n_items, whole.owner, whole.items, whole.ages, owner[order], label[order]
+        whole.users, whole.n_items, whole.owner, whole.items, whole.ages, owner[order], label[order], measured
     )
     return found.take(np.unique(owner))
 

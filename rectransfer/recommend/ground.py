@@ -67,12 +67,14 @@ class SourceView:
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """Attributes:
-    target: The target's log.
-    merged: The same, with what shared users did in the sources.
-    items: Items of the catalogue and, where users are shared, of their histories.
-    on_sale: Which of them may be recommended, shape `(n_items,)`.
-    sources: The sources.
+    """Sources and target over one vocabulary of items.
+
+    Attributes:
+        target: The target's log.
+        merged: The same, with what shared users did in the sources.
+        items: Items of the catalogue and, where users are shared, of their histories.
+        on_sale: Which of them may be recommended, shape `(n_items,)`.
+        sources: The sources.
     """
 
     target: InteractionLog

@@ -1,12 +1,10 @@
 """Learning from the target, with some of its users left out."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from rectransfer.columns import Columns
@@ -14,7 +12,17 @@ from rectransfer.embeddings import EmbeddingTable
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import item_weights
-from rectransfer.ranking import Evidence, Examples, Histories, Tower, cut_at_share, fit_tower, lay_out, uncut
+from rectransfer.ranking import (
+    Evidence,
+    Examples,
+    Histories,
+    Profiles,
+    Tower,
+    cut_at_share,
+    fit_tower,
+    lay_out,
+    uncut,
+)
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.ground import Ground
 from rectransfer.scene import Scene
@@ -76,8 +84,26 @@ def learn(
             tower = _tower(view.tower(), view.name, ground, config, users, left_out, epochs, seed)
             carried[view.name] = tower or view.tower()
     sources = [view.evidence for view in ground.sources]
-    scene = Scene((*sources, *joint, target), carried, ground.on_sale, config.depth)
+    profiles = _profiles(ground, joint[0])
+    scene = Scene((*sources, *joint, target), carried, ground.on_sale, config.depth, profiles)
     return Lesson(alone, scene)
+
+
+def _profiles(ground: Ground, joint: Evidence) -> Profiles | None:
+    """The user vectors of the first source, against the table that went on from it, which has the target's
+    items; PV-DBOW vectors have output vectors of their own.
+    """
+    view = ground.sources[0]
+    if view.bridges.kind not in ("users", "both"):
+        return None
+    users = view.pretrained.users
+    if users.method == "pooled" and users.dimensions == joint.contexts.shape[1]:
+        return Profiles(users.vocabulary, users.vectors, joint.contexts)
+    contexts = np.zeros((len(ground.items), users.dimensions), np.float32)
+    if users.items.dtype == ground.items.dtype:
+        rows = users.items.rows(ground.items.ids)
+        contexts[rows >= 0] = users.contexts[rows[rows >= 0]]
+    return Profiles(users.vocabulary, users.vectors, contexts)
 
 
 def _of(log: InteractionLog, users: Vocabulary, keep_strangers: Ground | None = None) -> InteractionLog:
@@ -168,7 +194,3 @@ def _tower(
         epochs[name] = trained.epochs
     return tower
 
-
-def examples_rows(examples: Examples, wanted: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Rows of the examples of some users."""
-    return np.flatnonzero(np.isin(examples.users, wanted))

@@ -21,8 +21,8 @@ from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.fit import Fitted, fit
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.ground import prepare
-from rectransfer.recommend.store import KIND, fields, read, writers
 from rectransfer.recommend.state import Part, State
+from rectransfer.recommend.store import KIND, fields, read, writers
 from rectransfer.transfer import Coverage
 from rectransfer.vocabulary import Vocabulary, as_ids
 
@@ -62,8 +62,8 @@ class Recommender:
         sources = [pretrained] if isinstance(pretrained, Pretrained) else list(pretrained or [])
         if wrong := [one for one in sources if not isinstance(one, Pretrained)]:
             raise InputError(
-                f"pretrained holds a {type(wrong[0]).__name__}; expected what pretrain() or load_pretrained() "
-                "gives, a list of them, or None"
+                f"pretrained holds a {type(wrong[0]).__name__}; expected what pretrain() or "
+                "load_pretrained() gives, a list of them, or None"
             )
         self.pretrained = tuple(sources)
         settings = config or RecommenderConfig()
@@ -173,16 +173,18 @@ class Recommender:
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise InputError(f"k={k!r}; expected a whole number from 1")
         if on_unknown_users not in get_args(OnUnknownUsers):
-            raise InputError(f"on_unknown_users={on_unknown_users!r}; choose one of {get_args(OnUnknownUsers)}")
+            raise InputError(
+                f"on_unknown_users={on_unknown_users!r}; choose one of {get_args(OnUnknownUsers)}"
+            )
         added = None if history is None else read_log(history, name="history")
         wanted = self._wanted(users, added)
         log = state.log if added is None else _joined(state.log, added)
         histories = Histories.from_log(log, state.items, wanted)
-        known = histories.lengths > 0
+        examples = uncut(histories, len(state.items))
+        known = state.known(examples)
         if on_unknown_users == "raise" and not known.all():
             self._unknown(wanted.take(np.flatnonzero(~known)))
         allowed = None if items is None else state.allowed(_ids(items, "items"))
-        examples = uncut(histories, len(state.items))
         viewed = state.viewed(wanted, added) if filter_viewed else csr_array((len(wanted), len(state.items)))
         rows = np.flatnonzero(known)
         ranked = state.scene.rank(

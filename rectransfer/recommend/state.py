@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import Ranker
+from rectransfer.ranking import Examples, Ranker
 from rectransfer.recommend.gate import Verdict
 from rectransfer.scene import Scene
 from rectransfer.transfer import Coverage
@@ -46,6 +46,13 @@ class State:
     verdict: Verdict
     coverage: Mapping[str, Coverage]
 
+    def known(self, examples: Examples) -> npt.NDArray[np.bool_]:
+        """Whose history or profile says anything, shape `(u,)`."""
+        known = np.diff(examples.seen.indptr) > 0
+        if self.scene.profiles is not None:
+            known |= self.scene.profiles.of(examples)[1]
+        return known
+
     def allowed(self, ids: pl.Series) -> npt.NDArray[np.bool_]:
         """A mask of the items that may be recommended, shape `(n_items,)`.
 
@@ -73,9 +80,7 @@ class State:
         ones = np.ones(int(known.sum()), np.float32)
         return csr_array((ones, (owner[known], item[known])), shape=(len(users), len(self.items)))
 
-    def popular(
-        self, users: Rows, k: int, viewed: csr_array, allowed: npt.NDArray[np.bool_] | None
-    ) -> Part:
+    def popular(self, users: Rows, k: int, viewed: csr_array, allowed: npt.NDArray[np.bool_] | None) -> Part:
         """The best sellers for users about whom nothing is known."""
         sellers = self.scene.best_sellers
         if allowed is not None:

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from rectransfer.artefacts import Artefact, Writer, read_arrays, read_ids, write_arrays, write_ids
 from rectransfer.errors import ArtefactError, InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import Evidence, Ranker, Tower, TowerConfig
+from rectransfer.ranking import Evidence, Profiles, Ranker, Tower, TowerConfig
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.state import State
@@ -44,6 +44,10 @@ def writers(state: State) -> dict[str, Writer]:
     for one in state.scene.evidence:
         arrays = _arrays(one)
         found[f"{one.name}.safetensors"] = lambda path, arrays=arrays: write_arrays(path, arrays)  # type: ignore[misc]
+    if (profiles := state.scene.profiles) is not None:
+        brought: Arrays = {"vectors": profiles.vectors, "contexts": profiles.contexts}
+        found["profiles.safetensors"] = lambda path: write_arrays(path, brought)
+        found["users.parquet"] = lambda path: write_ids(path, profiles.users.ids)
     return found
 
 
@@ -94,12 +98,17 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
     on_sale = read_arrays(saved.path("catalogue.safetensors"))["on_sale"].astype(np.bool_)
     if on_sale.shape != (len(items),):
         raise ArtefactError(f"{saved.folder}: on_sale has the shape {on_sale.shape} for {len(items)} items")
-    verdict = {
+    verdict: dict[str, Any] = {
         name: float("nan") if value is None else value for name, value in card["verdict"].items()
     }
+    profiles = None
+    if "profiles.safetensors" in saved.names:
+        brought = read_arrays(saved.path("profiles.safetensors"))
+        users = Vocabulary(read_ids(saved.path("users.parquet")))
+        profiles = Profiles(users, brought["vectors"], brought["contexts"])
     state = State(
         items=items,
-        scene=Scene(evidence, towers, on_sale, card["depth"]),
+        scene=Scene(evidence, towers, on_sale, card["depth"], profiles),
         ranker=Ranker(tuple(card["signals"]), card["hidden"]).load_arrays(_under("ranker.", layers)),
         log=InteractionLog.from_frame(pl.read_parquet(saved.path("log.parquet"))),
         target=pl.read_parquet(saved.path("viewed.parquet")),
@@ -119,7 +128,10 @@ def _evidence(saved: Artefact, name: str, n_items: int) -> Evidence:
     if "data" in arrays:
         weights = csr_array(tuple(arrays[part] for part in _SPARSE), shape=(n_items, n_items))
     return Evidence(
-        name=name, weights=weights, **{part: arrays[part] for part in _ARRAYS[:-1]}, known=arrays["known"].astype(np.bool_)
+        name=name,
+        weights=weights,
+        **{part: arrays[part] for part in _ARRAYS[:-1]},
+        known=arrays["known"].astype(np.bool_),
     )
 
 

@@ -56,8 +56,8 @@ def _guarantee(source: PublicData, target: PublicData, n_test: int, n_target: in
     first, last = source.log.span
     begin, end = target.log.span
     return (
-        f"the {n_test:,} test users have no row in the source or among the {n_target:,} users of the target's "
-        f"log (seed {seed}), and what they are tested by is the last {1 - _HISTORY:.0%} of their own ratings; "
+        f"the {n_test:,} test users have no row in the source or in the target's log of {n_target:,} users "
+        f"(seed {seed}), and what they are tested by is the last {1 - _HISTORY:.0%} of their own ratings; "
         f"there is no common cut in time: {source.name} ({first} to {last}) isn't older than {target.name} "
         f"({begin} to {end}), and other users' ratings may be later than a test user's, so this measures "
         "transfer between populations, not forecasts"

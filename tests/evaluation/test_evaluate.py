@@ -1,0 +1,73 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rectransfer.errors import InputError
+from rectransfer.evaluation import evaluate
+from rectransfer.logs import InteractionLog
+from rectransfer.vocabulary import Vocabulary
+
+
+def log(rows):
+    return InteractionLog.from_frame(
+        pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    )
+
+
+class Fixed:
+    """Recommends a, b, c, ... to everyone, without what they took."""
+
+    catalogue = Vocabulary.from_ids(list("abcdefgh"))
+    taken = pl.DataFrame({"user_id": ["u", "v"], "item_id": ["a", "b"]})
+
+    def recommend(self, users=None, k=10, *, history=None, filter_viewed=True):
+        assert filter_viewed
+        rows = []
+        for user in users:
+            if user == "nobody":
+                continue
+            had = set(self.taken.filter(pl.col("user_id") == user)["item_id"])
+            left = [item for item in self.catalogue.ids if item not in had][:k]
+            rows += [(user, item, 1.0, rank) for rank, item in enumerate(left, 1)]
+        return pl.DataFrame(rows, schema=["user_id", "item_id", "score", "rank"], orient="row")
+
+
+TEST = log([("u", "a", 5), ("u", "b", 5), ("u", "b", 6), ("v", "c", 5), ("v", "z", 5), ("nobody", "a", 5)])
+
+
+def test_by_hand():
+    found = evaluate(Fixed(), TEST, k=2)
+    assert (found.n_users, found.n_relevant, found.n_viewed, found.n_without_list) == (3, 4, 1, 1)
+    # u: b is first; v: a, c, so c is second and z never; nobody: no list
+    v = (1 / np.log2(3)) / (1 + 1 / np.log2(3))
+    assert found.means["ndcg@2"].mean == pytest.approx((1 + v + 0) / 3)
+    assert found.means["recall@2"].mean == pytest.approx((1 + 0.5 + 0) / 3)
+    assert found.means["precision@2"].mean == pytest.approx((0.5 + 0.5 + 0) / 3)
+    assert found.means["map@2"].mean == pytest.approx((1 + 0.25 + 0) / 3)
+    assert found.means["mrr@2"].mean == pytest.approx((1 + 0.5 + 0) / 3)
+    assert found.means["hit_rate@2"].mean == pytest.approx(2 / 3)
+    assert found.coverage == 3 / 8  # a, b, c
+    # Of 2 users + 1: a and b are known by 1 + 1, c by 0 + 1; lists are b, c and a, c
+    assert found.novelty == pytest.approx((-np.log2(2 / 3) - np.log2(1 / 3)) / 2)
+
+
+def test_table_and_json():
+    found = evaluate(Fixed(), TEST, k=2)
+    table = found.table()
+    assert table.columns == ["metric", "mean", "low", "high"]
+    assert table["metric"].to_list()[-2:] == ["coverage@2", "novelty@2"]
+    assert json.loads(json.dumps(found.as_dict(), allow_nan=False))["means"]["recall@2"]["n_users"] == 3
+
+
+def test_histories_leave_the_test_too():
+    found = evaluate(Fixed(), TEST, histories=log([("v", "c", 1), ("nobody", "h", 1)]))
+    assert (found.n_relevant, found.n_viewed) == (3, 2)
+
+
+def test_nothing_new_and_other_types_are_refused():
+    with pytest.raises(InputError, match="0 users have something new among 2 pairs"):
+        evaluate(Fixed(), log([("u", "a", 5), ("v", "b", 5)]))
+    with pytest.raises(InputError, match="item_id is Int64, and String"):
+        evaluate(Fixed(), log([("u", 1, 5), ("v", 2, 5)]))
