@@ -1,7 +1,7 @@
 # make demo    the main job on public data: pretrain, transfer, compare; results/demo.json
 # make test    the tests, with coverage
 # make lint    ruff and mypy          make docs      the documentation, into site/
-# make bench   the benchmarks         make examples  every script in examples/
+# make bench   docs/results.md        make examples  every script in examples/
 # make clean   removes what these leave behind; make distclean removes the environment, too
 #
 # Each installs what it needs into .venv, once. Options for pip go into PIP_ARGS.
@@ -30,7 +30,7 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/rectransfer demo --json results/demo.json
 
 test: $(VENV)/.installed-dev
-	$(ONE_THREAD) $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(TEST_ARGS)
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(TEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -49,7 +49,9 @@ examples: $(VENV)/.installed-demo
 	@set -e; for script in examples/[0-9]*.py; do echo "== $$script"; $(ONE_THREAD) $(BIN)/python "$$script"; done
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --override-ini addopts= --import-mode=importlib -s tests/benchmarks
+	$(BIN)/python tests/benchmarks/accuracy.py --task store-launch
+	$(BIN)/python tests/benchmarks/accuracy.py --task movielens --shares 0.05 0.1 0.25 1
+	$(BIN)/python tests/benchmarks/render.py
 
 # Pins what an environment with everything has now. To move to newer versions: empty the file, make distclean first.
 constraints: $(VENV)/.installed-dev $(VENV)/.installed-docs

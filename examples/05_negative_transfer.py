@@ -1,5 +1,8 @@
 """A source that misleads: shared ids, other tastes. What the gate makes of it, for several sources.
 
+The gate goes by the higher mean over the target's users. With a hundred of them it can be wrong within the
+interval, and the verdict says where it may be chance.
+
 python examples/05_negative_transfer.py
 """
 

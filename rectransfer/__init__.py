@@ -65,6 +65,7 @@ _ROOMS: Final = frozenset(_HOMES) | {
     "retrieval",
     "scene",
     "sequences",
+    "testing",
     "vocabulary",
 }
 

@@ -1,11 +1,6 @@
-"""Fixtures that several folders use."""
+"""Before anything is imported: threads on small data mostly wait for each other."""
 
-import pytest
+import os
 
-from rectransfer.logs import PlantedConfig, PlantedDomains, plant
-
-
-@pytest.fixture(scope="session")
-def planted() -> PlantedDomains:
-    """Two small domains with known rules; the logs are frozen, so that one draw serves all tests."""
-    return plant(PlantedConfig(seed=1))
+for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(pool, "1")

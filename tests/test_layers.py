@@ -24,7 +24,7 @@ ORDER = (
     {"pretrained"},
     {"recommend"},
     {"evaluation"},
-    {"demo"},
+    {"demo", "testing"},
     {"cli"},
     {"__main__"},
 )

@@ -40,7 +40,7 @@ class RankerConfig:
     """
 
     hidden: int = 16
-    epochs: int = 20
+    epochs: int = 12
     learning_rate: float = 0.01
     pull: float = 1.0
     batch: int = 64
@@ -152,12 +152,21 @@ class Ranker(nn.Module):
 
     def forward(self, signals: Tensor, lengths: Tensor) -> Tensor:
         """Scores, shape `(u, m)`, from signals `(u, m, s)` and lengths `(u,)`."""
-        z = ((signals - self.mean) / self.scale).clamp(-8, 8)
-        scores: Tensor = z @ self.line
+        return self.weigh(self.inputs(signals, lengths))
+
+    def inputs(self, signals: Tensor, lengths: Tensor) -> Tensor:
+        """The signals on a common scale with the length beside them, shape `(u, m, s + 1)`."""
+        z = ((signals - self.mean) / self.scale).clamp_(-8, 8)
+        length = (lengths[:, None, None] - 3.5).expand(-1, z.shape[1], 1)
+        return torch.cat([z, length], dim=2)
+
+    def weigh(self, inputs: Tensor) -> Tensor:
+        """Scores, shape `(u, m)`, of what `inputs` gave."""
+        flat = inputs.reshape(-1, inputs.shape[2])
+        scores = flat[:, :-1] @ self.line
         if self.network is not None:
-            length = (lengths[:, None, None] - 3.5).expand(-1, z.shape[1], 1)
-            scores = scores + self.network(torch.cat([z, length], dim=2)).squeeze(2)
-        return scores
+            scores = scores + self.network(flat).squeeze(1)
+        return scores.view(inputs.shape[:2])
 
     @torch.no_grad()
     def score(self, slate: Slate) -> Floats:
@@ -243,7 +252,10 @@ def fit_ranker(ranker: Ranker, slate: Slate, config: RankerConfig, seed: int = 0
     useful = np.flatnonzero((slate.taken & slate.present).any(axis=1))
     if not len(useful) or not config.epochs:
         return ranker
-    signals, lengths = torch.from_numpy(slate.columns(ranker.names)), torch.from_numpy(slate.lengths)
+    with torch.no_grad():  # the scale is fixed by now, so once is enough
+        inputs = ranker.inputs(
+            torch.from_numpy(slate.columns(ranker.names)), torch.from_numpy(slate.lengths)
+        )
     absent, taken = torch.from_numpy(~slate.present), torch.from_numpy(slate.taken & slate.present).float()
     start = [parameter.detach().clone() for parameter in ranker.parameters()]
     rng = np.random.default_rng(seed)
@@ -254,7 +266,7 @@ def fit_ranker(ranker: Ranker, slate: Slate, config: RankerConfig, seed: int = 0
         for _ in range(config.epochs):
             for part in np.array_split(rng.permutation(useful), max(1, len(useful) // config.batch)):
                 logs = functional.log_softmax(
-                    ranker(signals[part], lengths[part]).masked_fill(absent[part], _ABSENT), dim=1
+                    ranker.weigh(inputs[part]).masked_fill(absent[part], _ABSENT), dim=1
                 )
                 wanted = taken[part] / taken[part].sum(dim=1, keepdim=True)
                 loss = -(wanted * logs).sum(dim=1).mean()

@@ -137,7 +137,7 @@ def fit_tower(
             )
             if not len(examples):
                 logger.warning("no user has two visits, so the tower cannot be trained and stays as it is")
-                return Trained(0, (), tuple(scores))
+                break
             losses.append(_epoch(tower, examples, optimiser, config, popularity, rng))
             schedule.step()
             if validation is None:

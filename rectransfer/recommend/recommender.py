@@ -135,6 +135,17 @@ class Recommender:
         return self._fitted.target[Columns.User].unique().sort().to_list()
 
     @property
+    def taken(self) -> pl.DataFrame:
+        """`user_id` and `item_id` of what the target's users have had there, each pair once."""
+        return self._fitted.target
+
+    @property
+    def catalogue(self) -> Vocabulary:
+        """The items on sale."""
+        state = self._fitted
+        return Vocabulary(state.items.take(state.scene.shelf))
+
+    @property
     def signals(self) -> tuple[str, ...]:
         """The signals that the model that ships ranks by."""
         return self._fitted.ranker.names

@@ -1,0 +1,151 @@
+"""One function a command: arguments in, library calls, tables out."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from rectransfer.cli import tables
+from rectransfer.cli.inputs import read_ids, read_link, read_logs
+from rectransfer.cli.outputs import (
+    require_folder,
+    require_new_file,
+    require_table,
+    write_json,
+    write_table,
+)
+from rectransfer.columns import Columns
+
+__all__ = ["COMMANDS"]
+
+
+def _pretrain(arguments: Namespace) -> None:
+    """Learn a source and save it."""
+    from rectransfer.embeddings import Item2Vec
+    from rectransfer.pretrained import PretrainConfig, pretrain
+
+    require_folder(arguments.output, "pretrained")
+    given = {name: getattr(arguments, name) for name in ("dimensions", "epochs")}
+    item2vec = Item2Vec(**{name: value for name, value in given.items() if value is not None})
+    source = read_logs(arguments.logs, arguments.columns)
+    result = pretrain(
+        source,
+        config=PretrainConfig(item2vec=item2vec),
+        seed=arguments.seed,
+        deterministic=arguments.deterministic,
+        progress=arguments.progress,
+    )
+    result.save(arguments.output)
+    tables.show(tables.pretrained(result, source, arguments.output))
+
+
+def _fit(arguments: Namespace) -> None:
+    """Start a target and save the model."""
+    from rectransfer.pretrained import load_pretrained
+    from rectransfer.recommend import Recommender
+
+    require_folder(arguments.output, "recommender")
+    target = read_logs(arguments.logs, arguments.columns)
+    kind = target.frame.schema[Columns.Item]
+    items = arguments.items and read_ids(arguments.items, Columns.Item, arguments.columns, kind)
+    sources = [load_pretrained(folder) for folder in arguments.pretrained]
+    link = None
+    if arguments.link:
+        link = read_link(arguments.link, kind, sources[0].items.vocabulary.dtype if sources else kind)
+    model = Recommender(sources, seed=arguments.seed).fit(
+        target, items=items, link=link, min_coverage=arguments.min_coverage, progress=arguments.progress
+    )
+    model.save(arguments.output)
+    tables.show(tables.fitted(model, target, arguments.output))
+
+
+def _recommend(arguments: Namespace) -> None:
+    """Write a table of recommendations."""
+    from rectransfer.recommend import load_recommender
+
+    require_table(arguments.output)
+    model = load_recommender(arguments.model)
+    kinds = model.taken.schema
+    users, items = (
+        path and read_ids(path, column, arguments.columns, kinds[column])
+        for path, column in ((arguments.users, Columns.User), (arguments.items, Columns.Item))
+    )
+    found = model.recommend(
+        users,
+        arguments.k,
+        history=arguments.history and read_logs(arguments.history, arguments.columns),
+        items=items,
+        filter_viewed=arguments.filter_viewed,
+        on_unknown_users=arguments.on_unknown_users,
+    )
+    write_table(found, arguments.output)
+    tables.show(tables.recommended(found, None if users is None else users.n_unique(), arguments.output))
+
+
+def _evaluate(arguments: Namespace) -> None:
+    """Measure a model on a later log."""
+    from rectransfer.evaluation import evaluate
+    from rectransfer.recommend import load_recommender
+
+    if arguments.json:
+        require_new_file(arguments.json)
+    model = load_recommender(arguments.model)
+    result = evaluate(
+        model,
+        read_logs(arguments.test, arguments.columns),
+        k=arguments.k,
+        histories=arguments.history and read_logs(arguments.history, arguments.columns),
+        seed=arguments.seed,
+    )
+    if arguments.json:
+        write_json(result.as_dict(), arguments.json)
+    tables.show(tables.evaluated(result, arguments.json))
+
+
+def _demo(arguments: Namespace) -> None:
+    """Run the main job on real data."""
+    from rectransfer.demo import render, run_demo
+
+    if arguments.json:
+        require_new_file(arguments.json)
+    result = run_demo(
+        seed=arguments.seed,
+        progress=arguments.progress,
+        report=_line_on_stderr if arguments.progress else None,
+    )
+    if arguments.json:
+        write_json(result.as_dict(), arguments.json)
+    tables.show(render(result))
+
+
+def _data(arguments: Namespace) -> None:
+    """Fetch public data and write it."""
+    from rectransfer.logs import fetch
+
+    folder = arguments.output or Path(arguments.name)
+    names = ("log", "items")
+    for name in names:
+        require_new_file(folder / f"{name}.parquet")
+    found = fetch(arguments.name, from_file=arguments.from_file)
+    frames: tuple[pl.DataFrame, ...] = (found.log.frame, found.items)
+    for name, frame in zip(names, frames, strict=True):
+        write_table(frame, folder / f"{name}.parquet")
+    tables.show(tables.data(found, folder))
+
+
+def _line_on_stderr(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+COMMANDS: Final[dict[str, Callable[[Namespace], None]]] = {
+    "pretrain": _pretrain,
+    "fit": _fit,
+    "recommend": _recommend,
+    "evaluate": _evaluate,
+    "demo": _demo,
+    "data": _data,
+}
+"""What each command does."""

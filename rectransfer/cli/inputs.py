@@ -1,0 +1,123 @@
+"""What commands read beside saved folders: logs, lists of ids, link tables."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import polars.exceptions
+
+from rectransfer.columns import Columns
+from rectransfer.errors import InputError
+from rectransfer.logs import InteractionLog, read_log
+from rectransfer.vocabulary import as_ids
+
+__all__ = ["read_ids", "read_link", "read_logs"]
+
+_PARQUET: Final = (".parquet", ".pq")
+_SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
+_LIST: Final = ".txt"
+_LINK: Final = ("target_id", "source_id")
+_PROBLEMS: Final = (polars.exceptions.PolarsError, OSError, UnicodeDecodeError)
+
+
+def read_logs(paths: Sequence[str], columns: Mapping[str, str] | None) -> InteractionLog:
+    """One log of several files or folders; times that are text are parsed."""
+    return read_log(paths[0] if len(paths) == 1 else list(paths), columns=columns, parse_timestamps=True)
+
+
+def read_ids(path: Path, column: str, columns: Mapping[str, str] | None, like: pl.DataType) -> pl.Series:
+    """A list of ids: a column of a Parquet or CSV file, or the lines of a text file.
+
+    Args:
+        path: The file.
+        column: Our name of the column.
+        columns: The user's names to ours, as for logs. The column may have either name.
+        like: What text is read as: the type of the ids that these are compared with.
+
+    Raises:
+        InputError: The file cannot be read, has no such column, or no ids in it.
+    """
+    if path.suffix.lower() == _LIST:
+        ids = _typed(pl.Series(column, _lines(path), dtype=pl.String), like, path)
+    else:
+        theirs = next((theirs for theirs, ours in (columns or {}).items() if ours == column), column)
+        (ids,) = _read(path, {column: (theirs, column)}, {column: like})
+    if not ids.len():
+        raise InputError(f"{path} holds no ids")
+    return ids
+
+
+def read_link(path: Path, target: pl.DataType, source: pl.DataType) -> pl.DataFrame:
+    """A link table: `target_id` and `source_id`; text is read as the types given."""
+    wanted = {name: (name,) for name in _LINK}
+    return pl.DataFrame(_read(path, wanted, dict(zip(_LINK, (target, source), strict=True))))
+
+
+def _lines(path: Path) -> list[str]:
+    _require_file(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except _PROBLEMS as error:
+        raise _unreadable(path, error) from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _read(
+    path: Path, wanted: Mapping[str, Sequence[str]], like: Mapping[str, pl.DataType]
+) -> list[pl.Series]:
+    """Columns of a file as ids, each under the first of the names wanted that is there."""
+    _require_file(path)
+    kind = path.suffix.lower()
+    if kind not in (*_PARQUET, *_SEPARATORS):
+        endings = ", ".join((*_PARQUET, *_SEPARATORS, *([] if len(wanted) > 1 else [_LIST])))
+        raise InputError(f"{path}: unknown ending {kind!r}; expected one of {endings}")
+    try:
+        if not path.stat().st_size:
+            raise InputError(f"{path} is empty: 0 bytes")
+        if kind in _PARQUET:
+            lazy = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        else:  # as text: "0042" isn't 42
+            lazy = pl.scan_csv(path, separator=_SEPARATORS[kind], infer_schema=False, glob=False)
+        present = lazy.collect_schema().names()
+        found = {ours: _chosen(path, names, present) for ours, names in wanted.items()}
+        frame = lazy.select(pl.col(theirs).alias(ours) for ours, theirs in found.items()).collect()
+    except _PROBLEMS as error:
+        raise _unreadable(path, error) from error
+    try:
+        ids = [as_ids(column, found[column.name]).alias(column.name) for column in frame]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return ids if kind in _PARQUET else [_typed(column, like[column.name], path) for column in ids]
+
+
+def _chosen(path: Path, names: Sequence[str], present: Sequence[str]) -> str:
+    for name in names:
+        if name in present:
+            return name
+    remedy = f"; name it: --columns NAME={names[-1]}" if names[-1] in (Columns.User, Columns.Item) else ""
+    raise InputError(f"{path} has no column {names[0]!r}; its columns are {', '.join(present)}{remedy}")
+
+
+def _typed(text: pl.Series, like: pl.DataType, path: Path) -> pl.Series:
+    if like != pl.Int64:
+        return text
+    whole = text.cast(pl.Int64, strict=False)
+    wrong = text.filter(whole.cast(pl.String).ne_missing(text))
+    if wrong.len():
+        raise InputError(
+            f"{path}: {wrong.len():,} of the {text.len():,} values of {text.name} are no whole numbers, as "
+            f"the ids they are compared with are; the first is {wrong[0]!r}"
+        )
+    return whole
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"{path} is a folder, expected a file" if path.is_dir() else f"no such file: {path}")
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    first = (reason.strip().splitlines() or [type(error).__name__])[0][:200]
+    return InputError(f"{path} cannot be read ({first}); is it damaged or cut short?")

@@ -1,0 +1,93 @@
+"""Results for a terminal."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from rectransfer.columns import Columns
+from rectransfer.evaluation import Evaluation
+from rectransfer.logs import InteractionLog, PublicData
+from rectransfer.pretrained import Pretrained
+from rectransfer.recommend import Recommender
+
+__all__ = ["data", "evaluated", "fitted", "pretrained", "recommended", "show"]
+
+
+def show(what: RenderableType) -> None:
+    """Print to standard output."""
+    Console(highlight=False).print(what)
+
+
+def pretrained(result: Pretrained, source: InteractionLog, folder: Path) -> RenderableType:
+    """What was learned from what."""
+    held_out = result.card["held_out"]
+    quality = "not measured: too few users"
+    if held_out:
+        quality = f"{held_out['ndcg@10']:.4f} on {int(held_out['users']):,} users held out"
+    return _facts(
+        log=str(source.describe()),
+        items=f"{len(result.items):,} with {result.items.dimensions} dimensions",
+        users=f"{len(result.users.vocabulary):,}",
+        **{"NDCG@10": quality},
+        saved=str(folder),
+    )
+
+
+def fitted(model: Recommender, target: InteractionLog, folder: Path) -> RenderableType:
+    """Coverage, what the gate measured, and the verdict."""
+    verdict = model.verdict
+    contenders = Table("model", Text("NDCG@10", justify="right"), "")
+    contenders.columns[1].justify = "right"
+    for name, ndcg in verdict.contenders.items():
+        contenders.add_row(Text(name), f"{ndcg:.4f}", "ships" if name == verdict.contender else "")
+    facts = {"log": str(target.describe())}
+    if model.coverage is not None:
+        facts["coverage"] = str(model.coverage)
+    facts |= {"verdict": verdict.reason, "saved": str(folder)}
+    return Group(contenders, _facts(**facts)) if verdict.contenders else _facts(**facts)
+
+
+def recommended(recommendations: pl.DataFrame, asked: int | None, file: Path) -> RenderableType:
+    """How many rows went where."""
+    users = recommendations[Columns.User].n_unique()
+    of = "" if asked is None else f" of {asked:,}"
+    return _facts(users=f"{users:,}{of}", rows=f"{recommendations.height:,}", saved=str(file))
+
+
+def evaluated(result: Evaluation, file: Path | None) -> RenderableType:
+    """Metrics with their intervals."""
+    table = Table("metric")
+    for column in ("mean", "95 % interval"):
+        table.add_column(column, justify="right")
+    for metric, mean, low, high in result.table().iter_rows():
+        table.add_row(metric, f"{mean:.4f}", "" if low is None else f"{low:.4f} – {high:.4f}")
+    facts = {
+        "users": f"{result.n_users:,} measured, {result.n_without_list:,} of them without a list",
+        "pairs": f"{result.n_relevant:,} to be found; {result.n_viewed:,} left out, which users had before",
+    }
+    if file is not None:
+        facts["saved"] = str(file)
+    return Group(table, _facts(**facts))
+
+
+def data(found: PublicData, folder: Path) -> RenderableType:
+    """What was fetched, from where, and where it is."""
+    return _facts(
+        data=found.name,
+        log=str(found.log.describe()),
+        items=f"{found.items.height:,} with titles",
+        source=found.source,
+        licence=found.licence,
+        saved=f"{folder / 'log.parquet'}, {folder / 'items.parquet'}",
+    )
+
+
+def _facts(**facts: Any) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, words in facts.items():
+        table.add_row(Text(name, style="bold"), Text(words))  # as text: an id may look like markup
+    return table
