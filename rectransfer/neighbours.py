@@ -52,7 +52,7 @@ def item_weights(interactions: csr_array, l2: float = 500.0, keep: int = 200) ->
         >>> together = csr_array(np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=np.float32))
         >>> found = item_weights(together, l2=1.0)
         >>> found.weights.toarray().round(2)[0]
-        array([0.  , 0.67, 0.  ])
+        array([0.  , 0.67, 0.  ], dtype=float32)
     """
     if l2 <= 0 or keep < 1:
         raise InputError(f"l2={l2}, keep={keep}; both must be positive")

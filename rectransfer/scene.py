@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -81,9 +81,10 @@ class Scene:
 
     @cached_property
     def best_sellers(self) -> Rows:
-        """The items on sale by popularity in the last domain; equal ones by that in the others, then by row."""
-        keys = [evidence.popularity[self.shelf] for evidence in self.evidence]
-        return self.shelf[np.lexsort([self.shelf, *(-key for key in keys)])]
+        """The items on sale by popularity in the last domain, then in the others, then by row."""
+        popularity = [-evidence.popularity[self.shelf] for evidence in self.evidence]
+        keys_with_row: list[npt.NDArray[Any]] = [self.shelf, *popularity]
+        return self.shelf[np.lexsort(tuple(keys_with_row))]
 
     def candidates(
         self, examples: Examples, *, exclude: csr_array | None = None, allowed: Mask | None = None, k: int = 0
@@ -111,9 +112,7 @@ class Scene:
 
     def slate(self, examples: Examples, candidates: Rows) -> Slate:
         """The signals of candidates, and which of them are the examples' labels."""
-        parts = [
-            self._signals(examples.take(rows), candidates[rows]) for rows in _chunks(len(examples))
-        ]
+        parts = [self._signals(examples.take(rows), candidates[rows]) for rows in _chunks(len(examples))]
         present = candidates >= 0
         flat = np.repeat(np.arange(len(examples)), candidates.shape[1]), candidates.ravel()
         taken = np.asarray(examples.relevant[flat]).reshape(candidates.shape) > 0
@@ -136,6 +135,7 @@ class Scene:
             return self.slate(examples, candidates)
         owner = np.repeat(np.arange(len(examples)), candidates.shape[1])
         taken = np.asarray(examples.relevant[owner, candidates.ravel()]).reshape(candidates.shape) > 0
+        taken &= candidates >= 0  # -1 reads the last item
         draw = rng.random(candidates.shape, dtype=np.float32)
         draw[taken] = -1.0  # labels first, then a random sample, then the filling
         draw[candidates < 0] = 2.0
@@ -255,8 +255,9 @@ class Scene:
 def list_ndcg(
     examples: Examples, candidates: Rows, scores: npt.NDArray[np.float32], k: int = 10
 ) -> npt.NDArray[np.float64]:
-    """NDCG@k of scored candidates against the examples' labels, shape `(u,)`; a label that is no candidate
-    counts as missed.
+    """NDCG@k of scored candidates against the examples' labels, shape `(u,)`.
+
+    A label that is no candidate counts as missed.
 
     Args:
         examples: u of them, each with a label at least.

@@ -18,6 +18,7 @@ from rectransfer.cli.outputs import (
     write_table,
 )
 from rectransfer.columns import Columns
+from rectransfer.errors import InputError
 
 __all__ = ["COMMANDS"]
 
@@ -30,7 +31,7 @@ def _pretrain(arguments: Namespace) -> None:
     require_folder(arguments.output, "pretrained")
     given = {name: getattr(arguments, name) for name in ("dimensions", "epochs")}
     item2vec = Item2Vec(**{name: value for name, value in given.items() if value is not None})
-    source = read_logs(arguments.logs, arguments.columns)
+    source = read_logs(arguments.logs, arguments)
     result = pretrain(
         source,
         config=PretrainConfig(item2vec=item2vec),
@@ -47,14 +48,14 @@ def _fit(arguments: Namespace) -> None:
     from rectransfer.pretrained import load_pretrained
     from rectransfer.recommend import Recommender
 
+    if arguments.link and not arguments.pretrained:
+        raise InputError("--link goes with --pretrained: without a source there is nothing to link to")
     require_folder(arguments.output, "recommender")
-    target = read_logs(arguments.logs, arguments.columns)
+    target = read_logs(arguments.logs, arguments)
     kind = target.frame.schema[Columns.Item]
     items = arguments.items and read_ids(arguments.items, Columns.Item, arguments.columns, kind)
     sources = [load_pretrained(folder) for folder in arguments.pretrained]
-    link = None
-    if arguments.link:
-        link = read_link(arguments.link, kind, sources[0].items.vocabulary.dtype if sources else kind)
+    link = arguments.link and read_link(arguments.link, kind, sources[0].items.vocabulary.dtype)
     model = Recommender(sources, seed=arguments.seed).fit(
         target, items=items, link=link, min_coverage=arguments.min_coverage, progress=arguments.progress
     )
@@ -76,7 +77,7 @@ def _recommend(arguments: Namespace) -> None:
     found = model.recommend(
         users,
         arguments.k,
-        history=arguments.history and read_logs(arguments.history, arguments.columns),
+        history=arguments.history and read_logs(arguments.history, arguments),
         items=items,
         filter_viewed=arguments.filter_viewed,
         on_unknown_users=arguments.on_unknown_users,
@@ -95,9 +96,9 @@ def _evaluate(arguments: Namespace) -> None:
     model = load_recommender(arguments.model)
     result = evaluate(
         model,
-        read_logs(arguments.test, arguments.columns),
+        read_logs(arguments.test, arguments),
         k=arguments.k,
-        histories=arguments.history and read_logs(arguments.history, arguments.columns),
+        histories=arguments.history and read_logs(arguments.history, arguments),
         seed=arguments.seed,
     )
     if arguments.json:

@@ -51,10 +51,12 @@ def _run(arguments: Namespace) -> int:
         commands = importlib.import_module("rectransfer.cli.commands")  # late: `--help` has no need of it
         commands.COMMANDS[arguments.command](arguments)
         sys.stdout.flush()
-    except (RectransferError, OSError) as error:
+    except RectransferError as error:
         logger.debug("where it happened", exc_info=True)
-        of_a_file = isinstance(error, OSError) and error.filename
-        return _fail(f"{error.filename}: {error.strerror}" if of_a_file else str(error))
+        return _fail(str(error))
+    except OSError as error:
+        logger.debug("where it happened", exc_info=True)
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
         _say("interrupted")
         return _INTERRUPTED

@@ -1,5 +1,6 @@
 """What commands read beside saved folders: logs, lists of ids, link tables."""
 
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -21,9 +22,13 @@ _LINK: Final = ("target_id", "source_id")
 _PROBLEMS: Final = (polars.exceptions.PolarsError, OSError, UnicodeDecodeError)
 
 
-def read_logs(paths: Sequence[str], columns: Mapping[str, str] | None) -> InteractionLog:
+def read_logs(paths: Sequence[str], arguments: Namespace) -> InteractionLog:
     """One log of several files or folders; times that are text are parsed."""
-    return read_log(paths[0] if len(paths) == 1 else list(paths), columns=columns, parse_timestamps=True)
+    return read_log(
+        paths[0] if len(paths) == 1 else list(paths),
+        columns=arguments.columns,
+        parse_timestamps=arguments.timestamp_format or True,
+    )
 
 
 def read_ids(path: Path, column: str, columns: Mapping[str, str] | None, like: pl.DataType) -> pl.Series:

@@ -2,19 +2,25 @@
 
 import sys
 from argparse import (
-    SUPPRESS,
     Action,
     ArgumentParser,
-    ArgumentTypeError,
     BooleanOptionalAction,
-    Namespace,
     RawDescriptionHelpFormatter,
 )
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from rectransfer.cli.options import (
+    add_history,
+    add_json,
+    add_length,
+    add_output,
+    add_reading,
+    add_seed,
+    count_from_1,
+    share,
+)
 from rectransfer.errors import InputError
 
 __all__ = ["PROGRAM", "build_parser"]
@@ -27,7 +33,6 @@ example:
   rectransfer fit store-12.parquet --pretrained chain -o store-12
   rectransfer recommend store-12 --users active.csv -k 20 -o recs.parquet
 """
-_LARGEST_SEED: Final = 2**32 - 1  # what NumPy takes
 
 
 class _Parser(ArgumentParser):
@@ -49,23 +54,11 @@ class _Version(Action):
         parser.exit()
 
 
-class _AddColumns(Action):
-    """Joins the mappings of several `--columns`."""
-
-    def __call__(
-        self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: str | None = None
-    ) -> None:
-        known = dict(getattr(namespace, self.dest) or {})
-        if twice := known.keys() & values.keys():
-            parser.error(f"argument --columns: {min(twice)!r} is named twice")
-        setattr(namespace, self.dest, known | values)
-
-
 def build_parser() -> ArgumentParser:
     """The parser of the whole command line."""
     parser = _Parser(
         prog=PROGRAM,
-        description="Transfer learning for recommenders: pretrain on a mature domain, start a new one with it.",
+        description="Transfer learning for recommenders: learn a mature domain, start a new one with it.",
         epilog=_EXAMPLE,
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -85,14 +78,16 @@ def _pretrain(commands: Any) -> None:
         "rectransfer pretrain /data/chain/*.parquet --columns household_id=user_id -o chain",
     )
     command.add_argument("logs", nargs="+", metavar="LOG", help="Parquet or CSV files, or folders of them")
-    _output(command, "DIR", "the folder to save to")
-    _columns(command)
-    _seed(command)
+    add_output(command, "DIR", "the folder to save to")
+    add_reading(command)
+    add_seed(command)
     command.add_argument(
         "--deterministic", action="store_true", help="equal results from equal input, on one thread"
     )
-    command.add_argument("--dimensions", type=_count, metavar="N", help="length of an item's vector")
-    command.add_argument("--epochs", type=_count, metavar="N", help="passes over the log for the vectors")
+    command.add_argument("--dimensions", type=count_from_1, metavar="N", help="length of an item's vector")
+    command.add_argument(
+        "--epochs", type=count_from_1, metavar="N", help="passes over the log for the vectors"
+    )
 
 
 def _fit(commands: Any) -> None:
@@ -112,7 +107,7 @@ def _fit(commands: Any) -> None:
         metavar="DIR",
         help="what pretrain saved; several if you like; without it the target stands alone",
     )
-    _output(command, "MODEL", "the folder to save to")
+    add_output(command, "MODEL", "the folder to save to")
     command.add_argument(
         "--items", type=Path, metavar="FILE", help="more items on sale: an item_id column, or a .txt of ids"
     )
@@ -121,13 +116,13 @@ def _fit(commands: Any) -> None:
     )
     command.add_argument(
         "--min-coverage",
-        type=_share,
+        type=share,
         default=0.05,
         metavar="X",
         help="share of the target that a source has to reach (default: %(default)s)",
     )
-    _columns(command)
-    _seed(command)
+    add_reading(command)
+    add_seed(command)
 
 
 def _recommend(commands: Any) -> None:
@@ -141,15 +136,15 @@ def _recommend(commands: Any) -> None:
     command.add_argument(
         "--users", type=Path, metavar="FILE", help="a user_id column, or a .txt of ids; by default everybody"
     )
-    _history(command)
+    add_history(command)
     command.add_argument(
         "--items",
         type=Path,
         metavar="FILE",
         help="the only items allowed: an item_id column, or a .txt of ids",
     )
-    _length(command)
-    _output(command, "FILE", "a .parquet or .csv file to write")
+    add_length(command)
+    add_output(command, "FILE", "a .parquet or .csv file to write")
     command.add_argument(
         "--on-unknown-users",
         choices=("popular", "skip", "raise"),
@@ -162,7 +157,7 @@ def _recommend(commands: Any) -> None:
         action="store_false",
         help="recommend what a user has had, too",
     )
-    _columns(command)
+    add_reading(command)
 
 
 def _evaluate(commands: Any) -> None:
@@ -176,11 +171,11 @@ def _evaluate(commands: Any) -> None:
     command.add_argument(
         "--test", nargs="+", required=True, metavar="LOG", help="what came after the model's log"
     )
-    _history(command)
-    _length(command)
-    _json(command)
-    _columns(command)
-    _seed(command)
+    add_history(command)
+    add_length(command)
+    add_json(command)
+    add_reading(command)
+    add_seed(command)
 
 
 def _demo(commands: Any) -> None:
@@ -190,8 +185,8 @@ def _demo(commands: Any) -> None:
         "run the main job on real data, against the usual baselines (minutes)",
         "rectransfer demo --json results/demo.json",
     )
-    _json(command)
-    _seed(command)
+    add_json(command)
+    add_seed(command)
 
 
 def _data(commands: Any) -> None:
@@ -202,7 +197,7 @@ def _data(commands: Any) -> None:
         "rectransfer data ml-100k -o ml-100k",
     )
     command.add_argument("name", metavar="NAME", help="complete-journey, ml-1m or ml-100k")
-    _output(command, "DIR", "the folder to write to (default: NAME, here)", required=False)
+    add_output(command, "DIR", "the folder to write to (default: NAME, here)", required=False)
     command.add_argument(
         "--from",
         dest="from_file",
@@ -228,81 +223,3 @@ def _command(commands: Any, name: str, does: str, example: str) -> ArgumentParse
         "-v", "--verbose", action="count", default=0, help="log to standard error; -vv says more"
     )
     return command
-
-
-def _output(command: ArgumentParser, metavar: str, what: str, *, required: bool = True) -> None:
-    command.add_argument("-o", "--output", type=Path, required=required, metavar=metavar, help=what)
-
-
-def _columns(command: ArgumentParser) -> None:
-    command.add_argument(
-        "--columns",
-        action=_AddColumns,
-        type=_mapping,
-        metavar="YOURS=OURS,...",
-        help="your names to user_id, item_id, timestamp, weight, session_id",
-    )
-
-
-def _seed(command: ArgumentParser) -> None:
-    command.add_argument(
-        "--seed",
-        type=_seed_number,
-        default=0,
-        metavar="N",
-        help="where randomness starts (default: %(default)s)",
-    )
-
-
-def _history(command: ArgumentParser) -> None:
-    command.add_argument(
-        "--history",
-        nargs="+",
-        metavar="LOG",
-        help="what users did whom the model has not seen, or since then",
-    )
-
-
-def _length(command: ArgumentParser) -> None:
-    command.add_argument(
-        "-k", type=_count, default=10, metavar="N", help="items for each user (default: %(default)s)"
-    )
-
-
-def _json(command: ArgumentParser) -> None:
-    command.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
-
-
-def _mapping(text: str) -> dict[str, str]:
-    pairs = [part.split("=") for part in text.split(",")]
-    if wrong := [part for part in pairs if len(part) != 2 or not all(name.strip() for name in part)]:
-        raise ArgumentTypeError(
-            f"{'='.join(wrong[0])!r} is no pair of names; expected for example "
-            "household_id=user_id,product_id=item_id"
-        )
-    names = {theirs.strip(): ours.strip() for theirs, ours in pairs}
-    if len(names) < len(pairs):
-        raise ArgumentTypeError(f"a column is named twice in {text!r}")
-    return names
-
-
-def _number(
-    convert: Callable[[str], Any], right: Callable[[Any], bool], expected: str
-) -> Callable[[str], Any]:
-    def parse(text: str) -> Any:
-        try:
-            value = convert(text)
-        except ValueError:
-            value = None
-        if value is None or not right(value):
-            raise ArgumentTypeError(f"expected {expected}, got {text!r}")
-        return value
-
-    return parse
-
-
-_count = _number(int, lambda value: value >= 1, "a whole number from 1")
-_seed_number = _number(
-    int, lambda value: 0 <= value <= _LARGEST_SEED, f"a whole number from 0 to {_LARGEST_SEED}"
-)
-_share = _number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from rectransfer.columns import Columns
@@ -40,8 +40,7 @@ def pretrained(result: Pretrained, source: InteractionLog, folder: Path) -> Rend
 def fitted(model: Recommender, target: InteractionLog, folder: Path) -> RenderableType:
     """Coverage, what the gate measured, and the verdict."""
     verdict = model.verdict
-    contenders = Table("model", Text("NDCG@10", justify="right"), "")
-    contenders.columns[1].justify = "right"
+    contenders = Table("model", Column("NDCG@10", justify="right"), "")
     for name, ndcg in verdict.contenders.items():
         contenders.add_row(Text(name), f"{ndcg:.4f}", "ships" if name == verdict.contender else "")
     facts = {"log": str(target.describe())}
@@ -60,9 +59,7 @@ def recommended(recommendations: pl.DataFrame, asked: int | None, file: Path) ->
 
 def evaluated(result: Evaluation, file: Path | None) -> RenderableType:
     """Metrics with their intervals."""
-    table = Table("metric")
-    for column in ("mean", "95 % interval"):
-        table.add_column(column, justify="right")
+    table = Table("metric", Column("mean", justify="right"), Column("95 % interval", justify="right"))
     for metric, mean, low, high in result.table().iter_rows():
         table.add_row(metric, f"{mean:.4f}", "" if low is None else f"{low:.4f} – {high:.4f}")
     facts = {

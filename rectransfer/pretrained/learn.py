@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 
 from rectransfer.artefacts import library_versions
 from rectransfer.columns import Columns
@@ -96,9 +95,7 @@ def pretrain(
     logger.info("learning from all %s users", source.n_users)
     found = _learn(source, settings, train, seed, progress)
     if ranker is None:
-        logger.warning(
-            "%s users are too few to hold any out: the ranker stays at its start", source.n_users
-        )
+        logger.warning("%s users are too few to hold any out: the ranker stays at its start", source.n_users)
         ranker = Ranker.standard(found.scene.names, settings.ranker.hidden, seed)
     return Pretrained(
         items=found.table,

@@ -70,9 +70,7 @@ class Slate:
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Slate":
         """Some of the users."""
-        return Slate(
-            self.names, self.signals[rows], self.present[rows], self.taken[rows], self.lengths[rows]
-        )
+        return Slate(self.names, self.signals[rows], self.present[rows], self.taken[rows], self.lengths[rows])
 
     @classmethod
     def concatenate(cls, slates: Sequence["Slate"]) -> "Slate":
@@ -253,9 +251,7 @@ def fit_ranker(ranker: Ranker, slate: Slate, config: RankerConfig, seed: int = 0
     if not len(useful) or not config.epochs:
         return ranker
     with torch.no_grad():  # the scale is fixed by now, so once is enough
-        inputs = ranker.inputs(
-            torch.from_numpy(slate.columns(ranker.names)), torch.from_numpy(slate.lengths)
-        )
+        inputs = ranker.inputs(torch.from_numpy(slate.columns(ranker.names)), torch.from_numpy(slate.lengths))
     absent, taken = torch.from_numpy(~slate.present), torch.from_numpy(slate.taken & slate.present).float()
     start = [parameter.detach().clone() for parameter in ranker.parameters()]
     rng = np.random.default_rng(seed)
@@ -272,7 +268,7 @@ def fit_ranker(ranker: Ranker, slate: Slate, config: RankerConfig, seed: int = 0
                 loss = -(wanted * logs).sum(dim=1).mean()
                 pull = sum(((p - s) ** 2).sum() for p, s in zip(ranker.parameters(), start, strict=True))
                 optimiser.zero_grad()
-                (loss + config.pull * pull / len(useful)).backward()
+                (loss + config.pull * pull / len(useful)).backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
             schedule.step()
     ranker.eval()

@@ -138,8 +138,8 @@ def table_signals(evidence: Evidence, batch: Batch) -> dict[str, Floats]:
 def profile_signals(profiles: Profiles, batch: Batch) -> dict[str, Floats]:
     """What the source knew about the user as a person: `profile.affinity`, and `profile.missing`.
 
-    Affinity is the user's vector times the item's output vector: how well the item goes with what the user did
-    in the source. A user whom the source doesn't know has none, and `profile.missing` is 1.
+    Affinity is the user's vector times the item's output vector: how well the item goes with what the user
+    did in the source. A user whom the source doesn't know has none, and `profile.missing` is 1.
     """
     vectors, known = profiles.of(batch.examples)
     affinity = np.einsum("ud,umd->um", vectors, batch.gather("profile.contexts", profiles.contexts))

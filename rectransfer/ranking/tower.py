@@ -75,8 +75,8 @@ class Tower(nn.Module):
 
     Before training its score is `W·C + prior`, the optimum of skip-gram with negative sampling for the
     averaged history (Levy and Goldberg 2014, section 3.1). The new layers learn what that leaves: a linear
-    map of the averages, a small network over them, an item bias, and how much the prior weighs for short and long
-    histories. W, C and the prior are buffers: no optimiser ever sees them.
+    map of the averages, a small network over them, an item bias, and how much the prior weighs for short and
+    long histories. W, C and the prior are buffers: no optimiser ever sees them.
 
     Attributes:
         vectors: W, shape `(n, d)`.

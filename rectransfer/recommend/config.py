@@ -25,6 +25,7 @@ class RecommenderConfig:
         folds: Parts that the target's users are split into, for cross-fitting and for the gate.
         per_user: Cuts of each user's history that the ranker learns from.
         neighbours_l2: Ridge penalty of the target's item-item weights.
+        confidence: The share of the bootstrap's draws in which the transfer has to be better, for it to ship.
         depth: Candidates that each retriever brings.
         seed: Where randomness starts.
 
@@ -43,6 +44,7 @@ class RecommenderConfig:
     folds: int = 3
     per_user: int = 3
     neighbours_l2: float = 200.0
+    confidence: float = 0.75
     depth: int = 300
     seed: int = 0
 
@@ -51,6 +53,8 @@ class RecommenderConfig:
             raise InputError(
                 f"folds={self.folds}, per_user={self.per_user}, depth={self.depth}; expected at least 2, 1, 1"
             )
+        if not 0.5 <= self.confidence < 1:
+            raise InputError(f"confidence={self.confidence}; expected from 0.5 up to, but not, 1")
         if not self.pulls or min(self.pulls) < 0 or self.neighbours_l2 <= 0:
             raise InputError(
                 f"pulls={self.pulls}, neighbours_l2={self.neighbours_l2}; expected numbers from 0, and one "

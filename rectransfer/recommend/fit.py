@@ -92,9 +92,7 @@ def _fold(
     n_items = len(ground.items)
     histories = Histories.from_log(log, ground.items, users)
     rng = np.random.default_rng(config.seed)
-    learning = cut_at_random(
-        histories, n_items, rng, per_user=config.per_user, labels_in=ground.on_sale
-    )
+    learning = cut_at_random(histories, n_items, rng, per_user=config.per_user, labels_in=ground.on_sale)
     checking = _measured(ground, log, users)
     return Fold(
         learn=scene.lesson(learning, rng),
@@ -105,8 +103,10 @@ def _fold(
 
 
 def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples:
-    """The users' first three quarters of their visits to the target, with whatever `log` adds to them from
-    before; the labels are what is new in the target afterwards.
+    """What the gate measures on: the first three quarters of each user's visits to the target.
+
+    `log` may add what shared users did elsewhere before that. The labels are what is new in the target
+    afterwards.
     """
     frame = ground.target.frame.filter(pl.Series(users.rows(ground.target.frame[Columns.User]) >= 0))
     visit = Columns.Session if ground.target.has_sessions else Columns.Timestamp
@@ -114,7 +114,9 @@ def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Example
     last = number.max().over(Columns.User)
     cut = ((last + 1) * 0.75).round().clip(1, last).cast(pl.Int64)
     marked = frame.with_columns(late=(number.cast(pl.Int64) >= cut) & (last > 0))
-    first_late = marked.filter("late").group_by(Columns.User).agg(pl.col(Columns.Timestamp).min().alias("cut"))
+    first_late = (
+        marked.filter("late").group_by(Columns.User).agg(pl.col(Columns.Timestamp).min().alias("cut"))
+    )
     key = [Columns.User, Columns.Item]
     early = marked.filter(~pl.col("late")).select(frame.columns)
     measured = Vocabulary.from_ids(first_late[Columns.User])
@@ -186,6 +188,4 @@ def _towers(ground: Ground) -> list[str]:
 def _empty(scene: Scene) -> Slate:
     n = len(scene.names)
     none: Any = np.zeros((0, 0))
-    return Slate(
-        scene.names, np.zeros((0, 0, n), np.float32), none > 0, none > 0, np.zeros(0, np.float32)
-    )
+    return Slate(scene.names, np.zeros((0, 0, n), np.float32), none > 0, none > 0, np.zeros(0, np.float32))

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rectransfer.metrics import paired_bootstrap
+from rectransfer.metrics import Interval, paired_bootstrap
 from rectransfer.ranking import Examples, Ranker, Slate, fit_ranker
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.scene import list_ndcg
@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 ALONE: Final = "target alone"
 """The contender without any source."""
+
+_UNMEASURED: Final = (float("nan"),) * 3
 
 _FEWEST: Final = 5
 """Users below which nothing is measured."""
@@ -103,16 +105,17 @@ class Contender:
             return ranker
         return fit_ranker(ranker, slate, replace(config.ranker, pull=self.pull), config.seed)
 
-    def per_user(self, config: RecommenderConfig) -> npt.NDArray[np.float64]:
-        """NDCG@10 of every user, each by a ranker that learned from the other folds."""
+    def by_fold(self, config: RecommenderConfig) -> list[npt.NDArray[np.float64]]:
+        """NDCG@10 of every user, an array a fold, each by a ranker that learned from the other folds."""
         values = []
         for out, fold in enumerate(self.folds):
             if not len(fold.examples):
+                values.append(np.zeros(0))
                 continue
             others = [other.learn for place, other in enumerate(self.folds) if place != out]
             ranker = self.ranker(Slate.concatenate(others), config)
             values.append(list_ndcg(fold.examples, fold.candidates, ranker.score(fold.slate)))
-        return np.concatenate(values) if values else np.zeros(0)
+        return values
 
     def final(self, config: RecommenderConfig) -> Ranker:
         """The ranker that ships, trained on every fold."""
@@ -122,10 +125,13 @@ class Contender:
 def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Contender, Verdict]:
     """Measure the contenders on the same users, and choose.
 
-    The transferred contender that does best meets the target alone. It ships if its mean is higher; else the
-    target alone does.
+    The transferred contender with the best mean meets the target alone. What it gains is measured without the
+    advantage of having been picked: each fold's users count with the contender that was best on the others.
+    The transfer ships where that gain is positive in at least `config.confidence` of the bootstrap's draws;
+    in doubt the target alone does.
     """
-    values = {one.name: one.per_user(config) for one in contenders}
+    folds = {one.name: one.by_fold(config) for one in contenders}
+    values = {name: np.concatenate([*found, np.zeros(0)]) for name, found in folds.items()}
     means = {name: float(found.mean()) if len(found) else float("nan") for name, found in values.items()}
     alone = next(one for one in contenders if not one.transferred)
     rivals = [one for one in contenders if one.transferred]
@@ -134,26 +140,45 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
         logger.info("%s: NDCG@10 %.4f on %s users", name, mean, n_users)
     if not rivals:
         reason = f"there is no source: the target alone ships (NDCG@10 {means[ALONE]:.4f} on {n_users} users)"
-        return alone, _verdict("target", reason, (float("nan"),) * 3, n_users, alone, means)
+        return alone, _verdict("target", reason, _UNMEASURED, n_users, alone, means)
     if n_users < _FEWEST:
         reason = (
             f"only {n_users} users have two visits or more, too few to measure anything: the transfer ships "
             "unmeasured; fit again when the log has grown"
         )
-        return rivals[0], _verdict("transfer", reason, (float("nan"),) * 3, n_users, rivals[0], means)
+        return rivals[0], _verdict("transfer", reason, _UNMEASURED, n_users, rivals[0], means)
     best = max(rivals, key=lambda one: means[one.name])
-    gap = paired_bootstrap(values[best.name], values[alone.name], seed=config.seed)
-    ships = best if gap.mean > 0 else alone
-    sure = "" if gap.low > 0 or gap.high < 0 else ", which may be chance"
-    words = "better" if gap.mean > 0 else "no better"
-    reason = (
-        f"the {'transfer' if ships is best else 'target alone'} ships: with the source, NDCG@10 is {words} "
-        f"than without it by {gap.mean:+.4f} (95 % interval {gap.low:+.4f} to {gap.high:+.4f}{sure}; "
-        f"{means[best.name]:.4f} against {means[ALONE]:.4f} on {n_users} users of the target)"
+    picked = _picked_by_the_others([folds[one.name] for one in rivals])
+    gap = paired_bootstrap(picked, values[ALONE], seed=config.seed)
+    # the lower end of the interval that leaves 1 - confidence below it
+    level = max(2 * config.confidence - 1, 1e-6)
+    doubt = paired_bootstrap(picked, values[ALONE], level=level, seed=config.seed).low
+    ships: Literal["transfer", "target"] = "transfer" if min(gap.mean, doubt) > 0 else "target"
+    reason = _words(ships, gap, float(picked.mean()), means[ALONE], n_users)
+    chosen = best if ships == "transfer" else alone
+    return chosen, _verdict(ships, reason, (gap.mean, gap.low, gap.high), n_users, chosen, means)
+
+
+def _picked_by_the_others(rivals: list[list[npt.NDArray[np.float64]]]) -> npt.NDArray[np.float64]:
+    """Each fold's values of the rival that is best on the other folds."""
+    found = []
+    for fold in range(len(rivals[0])):
+        others = [np.concatenate([*rival[:fold], *rival[fold + 1 :], np.zeros(0)]) for rival in rivals]
+        best = int(np.argmax([other.mean() if len(other) else 0.0 for other in others]))
+        found.append(rivals[best][fold])
+    return np.concatenate(found)
+
+
+def _words(ships: str, gap: Interval, transferred: float, alone: float, n_users: int) -> str:
+    numbers = (
+        f"NDCG@10 {transferred:.4f} with the source and {alone:.4f} without it, a difference of "
+        f"{gap.mean:+.4f} (95 % interval {gap.low:+.4f} to {gap.high:+.4f}) on {n_users} users of the target"
     )
-    return ships, _verdict(
-        "transfer" if ships is best else "target", reason, (gap.mean, gap.low, gap.high), n_users, ships, means
-    )
+    if ships == "transfer":
+        sure = "the transfer helps" if gap.low > 0 else "the transfer probably helps, but it may be chance"
+        return f"the transfer ships, because {sure}: {numbers}"
+    sure = "the transfer hurts" if gap.high < 0 else "the transfer isn't shown to help"
+    return f"the target alone ships, because {sure}: {numbers}"
 
 
 def _verdict(

@@ -37,7 +37,7 @@ TARGET: Final = "target"
 """What the signals of the target's own table are called by."""
 
 JOINT: Final = "joint"
-"""What the signals of the table are called by that began as the source's and went on with the target's log."""
+"""What the signals of the table are called by that began as the source's and went on with the target."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +90,10 @@ def learn(
 
 
 def _profiles(ground: Ground, joint: Evidence) -> Profiles | None:
-    """The user vectors of the first source, against the table that went on from it, which has the target's
-    items; PV-DBOW vectors have output vectors of their own.
+    """The user vectors of the first source, where it shares users.
+
+    Pooled vectors meet the table that went on from the source's, which has the target's items; PV-DBOW vectors
+    have output vectors of their own.
     """
     view = ground.sources[0]
     if view.bridges.kind not in ("users", "both"):
@@ -158,9 +160,7 @@ def _over(under: Evidence, laid: Evidence) -> Evidence:
     vectors, contexts, prior = laid.vectors.copy(), laid.contexts.copy(), laid.log_prior.copy()
     vectors[kept], contexts[kept] = under.vectors[kept], under.contexts[kept]
     prior[kept] = under.log_prior[kept]
-    return replace(
-        laid, vectors=vectors, contexts=contexts, log_prior=prior, known=laid.known | under.known
-    )
+    return replace(laid, vectors=vectors, contexts=contexts, log_prior=prior, known=laid.known | under.known)
 
 
 def _tower(
@@ -193,4 +193,3 @@ def _tower(
         logger.info("%s tower: epoch %s; NDCG@50 by epoch %s", name, trained.epochs, trained.validation)
         epochs[name] = trained.epochs
     return tower
-

@@ -48,7 +48,7 @@ class State:
 
     def known(self, examples: Examples) -> npt.NDArray[np.bool_]:
         """Whose history or profile says anything, shape `(u,)`."""
-        known = np.diff(examples.seen.indptr) > 0
+        known: npt.NDArray[np.bool_] = np.diff(examples.seen.indptr) > 0
         if self.scene.profiles is not None:
             known |= self.scene.profiles.of(examples)[1]
         return known

@@ -93,7 +93,9 @@ def provenance() -> dict[str, object]:
 
 def main() -> None:
     """Measure the cells that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--task", choices=("movielens", "store-launch"), required=True)
     parser.add_argument("--shares", type=float, nargs="+", default=[1.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])

@@ -11,17 +11,17 @@ PAGE = ROOT / "docs" / "results.md"
 TASKS = {
     "store-launch": (
         "A grocery chain opens stores",
-        "Complete Journey, a year of purchases. Households get the store where most of their rows up to week 43 "
-        "are as their home; forty home stores, drawn with the seed, are the target, with four weeks of log (40 to "
-        "43). The source is the other stores' households, weeks 1 to 43. Test: what the target's households buy in "
-        "weeks 44 to 53 and haven't bought in the target's log.",
+        "Complete Journey, a year of purchases. Households get the store where most of their rows up to "
+        "week 43 are as their home; forty home stores, drawn with the seed, are the target, with four weeks of "
+        "log (40 to 43). The source is the other stores' households, weeks 1 to 43. Test: what the target's "
+        "households buy in weeks 44 to 53 and haven't bought in the target's log.",
         "python tests/benchmarks/accuracy.py --task store-launch",
     ),
     "movielens": (
         "From MovieLens 1M to MovieLens 100K",
-        "Titles are shared, users are not. A fifth of ML-100K's users is set aside: the first 80 % of their ratings "
-        "are history, the rest is to be found. The target's log is a share of the other users. ML-1M is the later "
-        "of the two logs, so this is transfer between populations, and no forecast.",
+        "Titles are shared, users are not. A fifth of ML-100K's users is set aside: the first 80 % of their "
+        "ratings are history, the rest is to be found. The target's log is a share of the other users. ML-1M "
+        "is the later of the two logs, so this is transfer between populations, and no forecast.",
         "python tests/benchmarks/accuracy.py --task movielens --shares 0.05 0.1 0.25 1",
     ),
 }
@@ -44,7 +44,11 @@ def table(cells: list[dict[str, Any]]) -> list[str]:
     for name in [model["name"] for model in cells[0]["models"]]:
         rows = [next((m for m in cell["models"] if m["name"] == name), None) for cell in cells]
         values = [
-            "" if row is None else f"**{row['ndcg@10']:.4f}**" if row["ndcg@10"] == top else f"{row['ndcg@10']:.4f}"
+            ""
+            if row is None
+            else f"**{row['ndcg@10']:.4f}**"
+            if row["ndcg@10"] == top
+            else f"{row['ndcg@10']:.4f}"
             for row, top in zip(rows, best, strict=True)
         ]
         if one and rows[0] is not None:
@@ -74,9 +78,9 @@ def main() -> None:
     lines = [
         "# Results",
         "",
-        "Every number on this page comes from the files in `docs/results/cells/`, which the commands below write;",
-        "`python tests/benchmarks/render.py` makes the page. All models rank the whole catalogue, the baselines are",
-        "tuned on a cut inside the target's log, and nothing is chosen on the test.",
+        "Every number on this page comes from the files in `docs/results/cells/`, which the commands below",
+        "write; `python tests/benchmarks/render.py` makes the page. All models rank the whole catalogue, the",
+        "baselines are tuned on a cut inside the target's log, and nothing is chosen on the test.",
     ]
     for name, cells in load().items():
         if not cells:
