@@ -299,6 +299,9 @@ KILLED = """
         save_artefact(folder, kind="note", files=files, card={"text": text})
 
     save("old")
+    begin = time.perf_counter()
+    save("new")
+    once = time.perf_counter() - begin  # a slow disk takes longer to sync, so kills have to come later
     random.seed(0)
     seen = set()
     for _ in range(40):
@@ -308,7 +311,7 @@ KILLED = """
             while True:
                 turn += 1
                 save(texts[turn % 2])
-        time.sleep(random.random() * 0.02)
+        time.sleep(random.random() * 4 * once)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         saved = load_artefact(folder, kind="note")

@@ -1,4 +1,7 @@
-"""One function a command: arguments in, library calls, tables out."""
+"""One function a command: arguments in, library calls, tables out.
+
+What learns is imported only when the output can be written.
+"""
 
 import sys
 from argparse import Namespace
@@ -25,10 +28,10 @@ __all__ = ["COMMANDS"]
 
 def _pretrain(arguments: Namespace) -> None:
     """Learn a source and save it."""
+    require_folder(arguments.output, "pretrained")
     from rectransfer.embeddings import Item2Vec
     from rectransfer.pretrained import PretrainConfig, pretrain
 
-    require_folder(arguments.output, "pretrained")
     given = {name: getattr(arguments, name) for name in ("dimensions", "epochs")}
     item2vec = Item2Vec(**{name: value for name, value in given.items() if value is not None})
     source = read_logs(arguments.logs, arguments)
@@ -45,12 +48,12 @@ def _pretrain(arguments: Namespace) -> None:
 
 def _fit(arguments: Namespace) -> None:
     """Start a target and save the model."""
-    from rectransfer.pretrained import load_pretrained
-    from rectransfer.recommend import Recommender
-
     if arguments.link and not arguments.pretrained:
         raise InputError("--link goes with --pretrained: without a source there is nothing to link to")
     require_folder(arguments.output, "recommender")
+    from rectransfer.pretrained import load_pretrained
+    from rectransfer.recommend import Recommender
+
     target = read_logs(arguments.logs, arguments)
     kind = target.frame.schema[Columns.Item]
     items = arguments.items and read_ids(arguments.items, Columns.Item, arguments.columns, kind)
@@ -65,9 +68,9 @@ def _fit(arguments: Namespace) -> None:
 
 def _recommend(arguments: Namespace) -> None:
     """Write a table of recommendations."""
+    require_table(arguments.output)
     from rectransfer.recommend import load_recommender
 
-    require_table(arguments.output)
     model = load_recommender(arguments.model)
     kinds = model.taken.schema
     users, items = (
@@ -88,11 +91,11 @@ def _recommend(arguments: Namespace) -> None:
 
 def _evaluate(arguments: Namespace) -> None:
     """Measure a model on a later log."""
+    if arguments.json:
+        require_new_file(arguments.json)
     from rectransfer.evaluation import evaluate
     from rectransfer.recommend import load_recommender
 
-    if arguments.json:
-        require_new_file(arguments.json)
     model = load_recommender(arguments.model)
     result = evaluate(
         model,
@@ -108,10 +111,10 @@ def _evaluate(arguments: Namespace) -> None:
 
 def _demo(arguments: Namespace) -> None:
     """Run the main job on real data."""
-    from rectransfer.demo import render, run_demo
-
     if arguments.json:
         require_new_file(arguments.json)
+    from rectransfer.demo import render, run_demo
+
     result = run_demo(
         seed=arguments.seed,
         progress=arguments.progress,

@@ -1,7 +1,7 @@
 """Results for a terminal."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from rich.console import Console, Group, RenderableType
@@ -9,10 +9,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from rectransfer.columns import Columns
-from rectransfer.evaluation import Evaluation
 from rectransfer.logs import InteractionLog, PublicData
-from rectransfer.pretrained import Pretrained
-from rectransfer.recommend import Recommender
+
+if TYPE_CHECKING:  # showing a log should not load what learns
+    from rectransfer.evaluation import Evaluation
+    from rectransfer.pretrained import Pretrained
+    from rectransfer.recommend import Recommender
 
 __all__ = ["data", "evaluated", "fitted", "pretrained", "recommended", "show"]
 
@@ -22,7 +24,7 @@ def show(what: RenderableType) -> None:
     Console(highlight=False).print(what)
 
 
-def pretrained(result: Pretrained, source: InteractionLog, folder: Path) -> RenderableType:
+def pretrained(result: "Pretrained", source: InteractionLog, folder: Path) -> RenderableType:
     """What was learned from what."""
     held_out = result.card["held_out"]
     quality = "not measured: too few users"
@@ -37,7 +39,7 @@ def pretrained(result: Pretrained, source: InteractionLog, folder: Path) -> Rend
     )
 
 
-def fitted(model: Recommender, target: InteractionLog, folder: Path) -> RenderableType:
+def fitted(model: "Recommender", target: InteractionLog, folder: Path) -> RenderableType:
     """Coverage, what the gate measured, and the verdict."""
     verdict = model.verdict
     contenders = Table("model", Column("NDCG@10", justify="right"), "")
@@ -57,7 +59,7 @@ def recommended(recommendations: pl.DataFrame, asked: int | None, file: Path) ->
     return _facts(users=f"{users:,}{of}", rows=f"{recommendations.height:,}", saved=str(file))
 
 
-def evaluated(result: Evaluation, file: Path | None) -> RenderableType:
+def evaluated(result: "Evaluation", file: Path | None) -> RenderableType:
     """Metrics with their intervals."""
     table = Table("metric", Column("mean", justify="right"), Column("95 % interval", justify="right"))
     for metric, mean, low, high in result.table().iter_rows():

@@ -92,8 +92,8 @@ def learn(
 def _profiles(ground: Ground, joint: Evidence) -> Profiles | None:
     """The user vectors of the first source, where it shares users.
 
-    Pooled vectors meet the table that went on from the source's, which has the target's items; PV-DBOW vectors
-    have output vectors of their own.
+    Pooled vectors meet the table that went on from the source's and has the target's items; PV-DBOW
+    vectors have output vectors of their own.
     """
     view = ground.sources[0]
     if view.bridges.kind not in ("users", "both"):

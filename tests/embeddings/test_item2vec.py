@@ -15,7 +15,7 @@ from rectransfer.vocabulary import Vocabulary
 
 TASTES = 3
 ITEMS = 8  # of a taste
-CONFIG = Item2Vec(dimensions=16, epochs=20, learning_rate=0.05, deterministic=True)
+CONFIG = Item2Vec(dimensions=16, epochs=20, negative=10, learning_rate=0.05, deterministic=True)
 
 
 def planted(n_baskets: int = 900, seed: int = 1) -> InteractionLog:
@@ -194,7 +194,7 @@ def test_windows_cover_a_basket_and_stay_near_in_a_history(log: InteractionLog) 
     history = InteractionLog.from_frame(frame)
     chosen = Item2Vec().chosen_for(sequences(history))
     assert (chosen.window, chosen.shrink_windows) == (10, True)
-    assert Item2Vec().chosen_for(sequences(history, by="gap", gap=5)).window == 50
+    assert Item2Vec().chosen_for(sequences(history, by="gap", gap=5)).window == 5
     assert Item2Vec(window=3, shrink_windows=False).chosen_for(by_session).window == 3
 
 
