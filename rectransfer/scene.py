@@ -113,11 +113,8 @@ class Scene:
     def slate(self, examples: Examples, candidates: Rows) -> Slate:
         """The signals of candidates, and which of them are the examples' labels."""
         parts = [self._signals(examples.take(rows), candidates[rows]) for rows in _chunks(len(examples))]
-        present = candidates >= 0
-        flat = np.repeat(np.arange(len(examples)), candidates.shape[1]), candidates.ravel()
-        taken = np.asarray(examples.relevant[flat]).reshape(candidates.shape) > 0
         signals = np.concatenate(parts) if parts else np.zeros((0, 0, len(self.names)), np.float32)
-        return Slate(self.names, signals, present, taken & present, examples.lengths)
+        return Slate(self.names, signals, candidates >= 0, _taken(examples, candidates), examples.lengths)
 
     def lesson(self, examples: Examples, rng: np.random.Generator, others: int = 200) -> Slate:
         """A slate to learn from: the labels that were retrieved, and a sample of the other candidates.
@@ -133,9 +130,7 @@ class Scene:
         candidates = self.candidates(examples, exclude=examples.seen)
         if not candidates.size:
             return self.slate(examples, candidates)
-        owner = np.repeat(np.arange(len(examples)), candidates.shape[1])
-        taken = np.asarray(examples.relevant[owner, candidates.ravel()]).reshape(candidates.shape) > 0
-        taken &= candidates >= 0  # -1 reads the last item
+        taken = _taken(examples, candidates)
         draw = rng.random(candidates.shape, dtype=np.float32)
         draw[taken] = -1.0  # labels first, then a random sample, then the filling
         draw[candidates < 0] = 2.0
@@ -274,6 +269,15 @@ def list_ndcg(
 def _chunks(n: int) -> Iterator[Rows]:
     for start in range(0, n, _USERS_AT_ONCE):
         yield np.arange(start, min(start + _USERS_AT_ONCE, n))
+
+
+def _taken(examples: Examples, candidates: Rows) -> Mask:
+    """Which candidates are labels of their user, shape `(u, m)`."""
+    if not candidates.size:
+        return np.zeros(candidates.shape, np.bool_)
+    owner = np.repeat(np.arange(len(examples)), candidates.shape[1])
+    labels = np.asarray(examples.relevant[owner, candidates.ravel()]).reshape(candidates.shape)
+    return np.asarray((labels > 0) & (candidates >= 0), dtype=np.bool_)  # -1 reads the last item
 
 
 def _padded(pairs: Rows, n_users: int, n_items: int) -> Rows:

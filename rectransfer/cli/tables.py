@@ -1,5 +1,6 @@
 """Results for a terminal."""
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ def pretrained(result: "Pretrained", source: InteractionLog, folder: Path) -> Re
     """What was learned from what."""
     held_out = result.card["held_out"]
     quality = "not measured: too few users"
-    if held_out:
+    if held_out.get("users"):
         quality = f"{held_out['ndcg@10']:.4f} on {int(held_out['users']):,} users held out"
     return _facts(
         log=str(source.describe()),
@@ -44,7 +45,8 @@ def fitted(model: "Recommender", target: InteractionLog, folder: Path) -> Render
     verdict = model.verdict
     contenders = Table("model", Column("NDCG@10", justify="right"), "")
     for name, ndcg in verdict.contenders.items():
-        contenders.add_row(Text(name), f"{ndcg:.4f}", "ships" if name == verdict.contender else "")
+        measured = "not measured" if isnan(ndcg) else f"{ndcg:.4f}"
+        contenders.add_row(Text(name), measured, "ships" if name == verdict.contender else "")
     facts = {"log": str(target.describe())}
     if model.coverage is not None:
         facts["coverage"] = str(model.coverage)

@@ -39,7 +39,7 @@ class PretrainConfig:
     tower: TowerConfig = field(default_factory=TowerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     ranker: RankerConfig = field(default_factory=RankerConfig)
-    neighbours_l2: float = 500.0
+    neighbours_l2: float = 1000.0
     held_out: float = 0.2
     most_held_out: int = 2_000
     keep_histories: int = 300

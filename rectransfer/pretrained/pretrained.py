@@ -119,6 +119,12 @@ class Pretrained:
                 config=config,
                 card=MappingProxyType(dict(fields["card"])),
             )
+        except ArtefactError as error:
+            if str(saved.folder) in str(error):
+                raise
+            raise ArtefactError(
+                f"{saved.folder / prefix}: {error}; restore it from a copy, or pretrain again"
+            ) from error
         except (InputError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
             raise ArtefactError(
                 f"{saved.folder / prefix} does not fit its card: {error!r}; restore it from a copy, or "

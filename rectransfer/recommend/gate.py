@@ -53,14 +53,27 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; NaN as None, as JSON has none."""
-        found = asdict(self)
-        return {
-            name: None if isinstance(value, float) and np.isnan(value) else value
-            for name, value in found.items()
-        }
+        found = {name: _plain(value) for name, value in asdict(self).items()}
+        found["contenders"] = {name: _plain(value) for name, value in self.contenders.items()}
+        return found
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> "Verdict":
+        """A verdict from what `as_dict` made of it."""
+        numbers = {name: _number(found[name]) for name in ("difference", "low", "high")}
+        contenders = {name: _number(value) for name, value in found["contenders"].items()}
+        return cls(**{**found, **numbers, "contenders": contenders})
 
     def __str__(self) -> str:
         return self.reason
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 @dataclass(frozen=True, eq=False)

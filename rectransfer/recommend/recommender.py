@@ -187,7 +187,7 @@ class Recommender:
             raise InputError(
                 f"on_unknown_users={on_unknown_users!r}; choose one of {get_args(OnUnknownUsers)}"
             )
-        added = None if history is None else read_log(history, name="history")
+        added = None if history is None else _history(history)
         wanted = self._wanted(users, added)
         log = state.log if added is None else _joined(state.log, added)
         histories = Histories.from_log(log, state.items, wanted)
@@ -265,6 +265,10 @@ def _ids(values: Iterable[Any], name: str) -> pl.Series:
     if isinstance(values, str):
         raise InputError(f"{name}={values!r} is one id; pass a list of ids: [{values!r}]")
     return values.ids if isinstance(values, Vocabulary) else as_ids(values, name)
+
+
+def _history(given: InteractionLog | pl.DataFrame) -> InteractionLog:
+    return given if isinstance(given, InteractionLog) else read_log(given, name="history")
 
 
 def _joined(log: InteractionLog, added: InteractionLog) -> InteractionLog:

@@ -80,6 +80,12 @@ def read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
     """
     try:
         return _read(saved, card)
+    except ArtefactError as error:
+        if str(saved.folder) in str(error):
+            raise
+        raise ArtefactError(
+            f"{saved.folder}: {error}; restore it from a copy, or fit and save again"
+        ) from error
     except (InputError, KeyError, TypeError, ValueError, IndexError, pl.exceptions.PolarsError) as error:
         raise ArtefactError(
             f"{saved.folder} does not fit its card: {error!r}; restore it from a copy, or fit and save again"
@@ -98,21 +104,21 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
     on_sale = read_arrays(saved.path("catalogue.safetensors"))["on_sale"].astype(np.bool_)
     if on_sale.shape != (len(items),):
         raise ArtefactError(f"{saved.folder}: on_sale has the shape {on_sale.shape} for {len(items)} items")
-    verdict: dict[str, Any] = {
-        name: float("nan") if value is None else value for name, value in card["verdict"].items()
-    }
     profiles = None
     if "profiles.safetensors" in saved.names:
         brought = read_arrays(saved.path("profiles.safetensors"))
         users = Vocabulary(read_ids(saved.path("users.parquet")))
         profiles = Profiles(users, brought["vectors"], brought["contexts"])
+    scene = Scene(evidence, towers, on_sale, card["depth"], profiles)
+    if strangers := [name for name in card["signals"] if name not in scene.names]:
+        raise ArtefactError(f"{saved.folder}: its ranker takes {strangers[0]!r}, which no table gives")
     state = State(
         items=items,
-        scene=Scene(evidence, towers, on_sale, card["depth"], profiles),
+        scene=scene,
         ranker=Ranker(tuple(card["signals"]), card["hidden"]).load_arrays(_under("ranker.", layers)),
         log=InteractionLog.from_frame(pl.read_parquet(saved.path("log.parquet"))),
         target=pl.read_parquet(saved.path("viewed.parquet")),
-        verdict=Verdict(**verdict),
+        verdict=Verdict.from_dict(card["verdict"]),
         coverage={name: Coverage(**found) for name, found in card["coverage"].items()},
     )
     return state, RecommenderConfig.from_fields(card["config"])

@@ -79,6 +79,18 @@ def measure(task: Task, pretrained: rt.Pretrained, seed: int) -> dict[str, objec
     }
 
 
+def source_of(task: Task, seed: int, folder: Path | None) -> rt.Pretrained:
+    """The task's source, pretrained now or before."""
+    if folder is not None and (folder / "card.json").exists():
+        return rt.load_pretrained(folder)
+    start = time.perf_counter()
+    found = rt.pretrain(task.source, seed=seed)
+    logger.info("pretrained in %.0f s", time.perf_counter() - start)
+    if folder is not None:
+        found.save(folder)
+    return found
+
+
 def provenance() -> dict[str, object]:
     """Where and with what a cell was measured."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
@@ -100,6 +112,7 @@ def main() -> None:
     parser.add_argument("--shares", type=float, nargs="+", default=[1.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--pretrained", type=Path, help="a folder: read the source from it, or save it there")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("gensim").setLevel(logging.WARNING)
@@ -115,9 +128,7 @@ def main() -> None:
             # MovieLens' source is the same for every seed and share; the stores are drawn anew
             key = 0 if options.task == "movielens" else seed
             if key not in pretrained:
-                start = time.perf_counter()
-                pretrained[key] = rt.pretrain(task.source, seed=key)
-                logger.info("pretrained in %.0f s", time.perf_counter() - start)
+                pretrained[key] = source_of(task, key, options.pretrained)
             cell = measure(task, pretrained[key], seed) | {"share": share, "seed": seed} | provenance()
             path.write_text(json.dumps(cell, indent=1) + "\n", encoding="utf-8")
             logger.info("%s: %s", path.name, {m["name"]: round(m["ndcg@10"], 4) for m in cell["models"]})

@@ -57,37 +57,29 @@ def test_another_process_writes_the_same(home: Path, tmp_path: Path) -> None:
     assert (tmp_path / "new" / "theirs.csv").read_text() == (tmp_path / "ours.csv").read_text()
 
 
-def test_fit_prints_what_the_gate_measured(
+def test_fit_takes_sources_more_items_and_a_link_table(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    target = home / "target.parquet"
-    pretrained = (home / "pretrained", home / "pretrained")
-    assert run("fit", target, "--pretrained", *pretrained, "-o", tmp_path / "m", "--seed", 1) == 0
-
-    model = load_recommender(tmp_path / "m")
-    out = capsys.readouterr().out
-    assert model.config.seed == 1
-    assert "80.0% of the items (20 of 25)" in out
-    assert "target alone" in out
-    assert " ".join(model.verdict.reason.split()[:4]) in out
-    assert len(model.verdict.contenders) == 7
-
-
-def test_fit_takes_more_items_and_a_link_table(home: Path, tmp_path: Path) -> None:
-    target = pl.read_parquet(home / "target.parquet").with_columns("new " + pl.col("item_id"))
+    target = pl.read_parquet(home / "target.parquet").with_columns(item_id="new " + pl.col("item_id"))
     target.write_parquet(tmp_path / "target.parquet")
-    source_ids = target["item_id"].unique().str.strip_prefix("new ")
-    pl.DataFrame({"target_id": "new " + source_ids, "source_id": source_ids}).write_csv(tmp_path / "link.csv")
+    renamed = target.select(target_id="item_id", source_id=pl.col("item_id").str.strip_prefix("new "))
+    renamed.unique().write_csv(tmp_path / "link.csv")
     (tmp_path / "items.txt").write_text("something else\n\n")
     files = ("--link", tmp_path / "link.csv", "--items", tmp_path / "items.txt")
-    where = ("--pretrained", home / "pretrained", "-o", tmp_path / "model")
+    where = ("--pretrained", home / "pretrained", home / "pretrained", "-o", tmp_path / "model")
 
-    assert run("fit", tmp_path / "target.parquet", *where, *files) == 0
+    assert run("fit", tmp_path / "target.parquet", *where, *files, "--seed", 1) == 0
 
     model = load_recommender(tmp_path / "model")
+    assert model.config.seed == 1
     assert model.coverage is not None
     assert model.coverage.n_items == 20
     assert "something else" in model.catalogue
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "80.0% of the items (20 of 25)" in shown
+    assert model.verdict.reason in shown
+    for name, ndcg in model.verdict.contenders.items():
+        assert f"{name} │ {ndcg:.4f}" in shown
 
 
 def test_numbers_as_ids_under_names_of_their_own(small: PlantedDomains, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from rectransfer.ranking import RankerConfig, TowerConfig, TrainConfig
 def quick() -> PretrainConfig:
     """Small layers and few epochs."""
     return PretrainConfig(
-        item2vec=Item2Vec(dimensions=8, epochs=5),
+        item2vec=Item2Vec(dimensions=8, epochs=30),
         tower=TowerConfig(hidden=8, width=4),
         train=TrainConfig(epochs=2, learning_rate=3e-3),
         ranker=RankerConfig(hidden=4, epochs=5),
