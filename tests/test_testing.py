@@ -95,6 +95,7 @@ def test_an_approximate_index_may_miss_some():
         """Finds the second to eleventh."""
 
         def search(self, queries, k, *, allowed=None):
+            super().search(queries, k)  # for its checks
             scores, rows = super().search(queries, k + 1, allowed=allowed)
             skip = 1 if rows.shape[1] > k else 0
             return scores[:, skip:], rows[:, skip:]

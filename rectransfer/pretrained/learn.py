@@ -1,6 +1,7 @@
 """Pretraining: from a source log to what can be carried over."""
 
 import logging
+import math
 from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
@@ -19,7 +20,6 @@ from rectransfer.ranking import (
     Histories,
     Ranker,
     Tower,
-    TrainConfig,
     cut_at_random,
     cut_at_share,
     fit_ranker,
@@ -64,7 +64,7 @@ def pretrain(
 
     A share of the users is held out. Tables and tower are learned without them, the tower's epochs are chosen
     on them, and the ranker learns from them how far each signal can be trusted for users whom the tables have
-    never seen. Then tables and tower are learned again from everybody.
+    never seen. Then table and tower go on learning from everybody for a third as long.
 
     Args:
         source: The mature domain's log.
@@ -85,15 +85,15 @@ def pretrain(
     """
     settings = (config or PretrainConfig()).seeded(seed, deterministic)
     ranker: Ranker | None = None
+    first: _Learned | None = None
     metrics: dict[str, float] = {}
-    train = replace(settings.train, epochs=min(_UNMEASURED, settings.train.epochs))
     if source.n_users >= _FEWEST:
         n = min(settings.most_held_out, max(2, round(settings.held_out * source.n_users)))
         split = hold_out_users(source, n=n, seed=seed)
         logger.info("learning from %s users, holding out %s", split.kept.n_users, n)
-        ranker, metrics, train = _measure(split.kept, split.held_out, settings, seed, progress)
+        first, ranker, metrics = _measure(split.kept, split.held_out, settings, seed, progress)
     logger.info("learning from all %s users", source.n_users)
-    found = _learn(source, settings, train, seed, progress)
+    found = _learn(source, settings, seed, progress, start=first)
     if ranker is None:
         logger.warning("%s users are too few to hold any out: the ranker stays at its start", source.n_users)
         ranker = Ranker.standard(found.scene.names, settings.ranker.hidden, seed)
@@ -113,14 +113,25 @@ def pretrain(
 def _learn(
     log: InteractionLog,
     config: PretrainConfig,
-    train: TrainConfig,
     seed: int,
     progress: bool,
+    *,
     held_out: InteractionLog | None = None,
+    start: _Learned | None = None,
 ) -> _Learned:
-    """Table, item-item weights and tower of a log; the tower's epochs by the held-out users, if any."""
+    """Table, item-item weights and tower of a log.
+
+    The tower's epochs are chosen on the held-out users; from a start, table and tower go on for a third of the
+    epochs that it took.
+    """
     by = config.by or ("session" if log.has_sessions else "user")
-    table = config.item2vec.fit(sequences(log, by=by), progress=progress)
+    item2vec, train = config.item2vec, replace(config.train, epochs=min(_UNMEASURED, config.train.epochs))
+    if start is not None:
+        item2vec = replace(item2vec, epochs=math.ceil(item2vec.epochs / 3))
+        train = replace(train, epochs=math.ceil(start.epochs / 3))
+    table = item2vec.fit(
+        sequences(log, by=by), progress=progress, start=None if start is None else start.table
+    )
     histories = Histories.from_log(log, table.vocabulary)
     seen = uncut(histories, len(table), longest=None).seen
     popularity = np.log1p(np.asarray(seen.sum(axis=0)).ravel()).astype(np.float32)
@@ -128,8 +139,11 @@ def _learn(
     evidence = lay_out(SOURCE, table, table.vocabulary, popularity=popularity, weights=weights)
     validation = None
     if held_out is not None:
+        train = config.train
         validation = cut_at_share(Histories.from_log(held_out, table.vocabulary), len(table))
     tower = Tower(evidence, config.tower, seed)
+    if start is not None:
+        tower.load_layers(start.scene.towers[SOURCE].layers())
     trained = fit_tower(
         tower, histories, train, popularity=popularity, validation=validation, seed=seed, progress=progress
     )
@@ -141,12 +155,12 @@ def _learn(
 
 def _measure(
     kept: InteractionLog, held_out: InteractionLog, config: PretrainConfig, seed: int, progress: bool
-) -> tuple[Ranker, dict[str, float], TrainConfig]:
+) -> tuple[_Learned, Ranker, dict[str, float]]:
     """Learn without the held-out users; on them choose the epochs, train the ranker, and measure it.
 
     What the ranker is measured on, half of the held-out users, is learned from only afterwards.
     """
-    found = _learn(kept, config, config.train, seed, progress, held_out)
+    found = _learn(kept, config, seed, progress, held_out=held_out)
     scene, n_items = found.scene, len(found.table)
     histories = Histories.from_log(held_out, found.table.vocabulary)
     rng = np.random.default_rng(seed)
@@ -166,7 +180,7 @@ def _measure(
     }
     logger.info("held-out users: %s", metrics)
     ranker.load_arrays(start)
-    return fit_ranker(ranker, slate, config.ranker, seed), metrics, replace(config.train, epochs=found.epochs)
+    return found, fit_ranker(ranker, slate, config.ranker, seed), metrics
 
 
 def _latest(log: InteractionLog, longest: int) -> InteractionLog | None:
