@@ -121,8 +121,8 @@ def _learn(
 ) -> _Learned:
     """Table, item-item weights and tower of a log.
 
-    The tower's epochs are chosen on the held-out users; from a start, table and tower go on for a third of the
-    epochs that it took.
+    The tower's epochs are chosen on the held-out users; from a start, table and tower go on for a third of
+    the epochs that it took.
     """
     by = config.by or ("session" if log.has_sessions else "user")
     item2vec, train = config.item2vec, replace(config.train, epochs=min(_UNMEASURED, config.train.epochs))

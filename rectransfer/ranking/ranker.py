@@ -119,7 +119,7 @@ class Ranker(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, names: tuple[str, ...], hidden: int = 16) -> None:
+    def __init__(self, names: tuple[str, ...], hidden: int = 16, seed: int = 0) -> None:
         super().__init__()
         self.names = names
         n = len(names)
@@ -129,9 +129,11 @@ class Ranker(nn.Module):
         self.hidden = hidden
         self.network: nn.Module | None = None
         if hidden:
-            last = nn.Linear(hidden, 1, bias=False)
+            with torch.random.fork_rng(devices=[]):  # the global state is the caller's
+                torch.random.manual_seed(seed)
+                first, last = nn.Linear(n + 1, hidden), nn.Linear(hidden, 1, bias=False)
             nn.init.zeros_(last.weight)
-            self.network = nn.Sequential(nn.Linear(n + 1, hidden), nn.Tanh(), last)
+            self.network = nn.Sequential(first, nn.Tanh(), last)
 
     @classmethod
     def standard(cls, names: tuple[str, ...], hidden: int = 16, seed: int = 0) -> "Ranker":
@@ -139,9 +141,7 @@ class Ranker(nn.Module):
 
         Affinities of the domains share one unit of weight, popularities of them 0.75.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.random.manual_seed(seed)
-            ranker = cls(names, hidden)
+        ranker = cls(names, hidden, seed)
         for suffix, total in (("affinity_recent", 0.5), ("affinity_steady", 0.5), ("popularity", 0.75)):
             mine = [place for place, name in enumerate(names) if name.endswith(f".{suffix}")]
             for place in mine:

@@ -94,10 +94,12 @@ def _fold(
     rng = np.random.default_rng(config.seed)
     learning = cut_at_random(histories, n_items, rng, per_user=config.per_user, labels_in=ground.on_sale)
     checking = _measured(ground, log, users)
+    # what is recommended leaves out what was had in the target, so the gate does the same
+    viewed = _measured(ground, ground.target, users).seen
     return Fold(
         learn=scene.lesson(learning, rng),
         examples=checking,
-        candidates=(found := scene.candidates(checking, exclude=checking.seen)),
+        candidates=(found := scene.candidates(checking, exclude=viewed)),
         slate=scene.slate(checking, found),
     )
 
@@ -128,7 +130,7 @@ def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Example
         past = pl.concat([before.select(names), early.select(names)]).sort(Columns.User, Columns.Timestamp)
     histories = Histories.from_log(InteractionLog.from_frame(past), ground.items, measured)
     whole = uncut(histories, len(ground.items))
-    late = marked.filter("late").select(key).unique().join(past.select(key).unique(), on=key, how="anti")
+    late = marked.filter("late").select(key).unique()
     late = late.join(early.select(key).unique(), on=key, how="anti").sort(key)
     owner, label = measured.rows(late[Columns.User]), ground.items.rows(late[Columns.Item])
     order = np.argsort(owner, kind="stable")

@@ -139,15 +139,16 @@ def _evidence(
     popularity = np.log1p(np.asarray(seen.sum(axis=0)).ravel()).astype(np.float32)
     weights = item_weights(seen, config.neighbours_l2)
     by = "session" if log.has_sessions else "user"
+    begun = start if start is not None and _overlap(start, log) else None
     how = config.item2vec if start is None else replace(config.item2vec, dimensions=start.dimensions)
     try:
         cut = sequences(log, ground.items, by=by)  # type: ignore[arg-type]  # one of the two
-        table = how.fit(cut, start=start if start is not None and _overlap(start, log) else None)
+        table = how.fit(cut, start=begun)
     except InputError as error:  # too thin to have pairs: the other signals carry on without a table
         logger.info("no %s table: %s", name, error)
         return lay_out(name, None, ground.items, popularity=popularity, weights=weights)
     laid = lay_out(name, table, ground.items, popularity=popularity, weights=weights)
-    return laid if under is None else _over(under, laid)
+    return laid if under is None or begun is None else _over(under, laid)
 
 
 def _overlap(start: EmbeddingTable, log: InteractionLog) -> bool:

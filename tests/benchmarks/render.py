@@ -13,8 +13,8 @@ TASKS = {
         "A grocery chain opens stores",
         "Complete Journey, a year of purchases. Households get the store where most of their rows up to "
         "week 43 are as their home; forty home stores, drawn with the seed, are the target, with four weeks "
-        "of log (40 to 43). The source is the other stores' households, weeks 1 to 43. Test: what the target's "
-        "households buy in weeks 44 to 53 and haven't bought in the target's log.",
+        "of log (40 to 43). The source is the other stores' households, weeks 1 to 43. Test: what the "
+        "target's households buy in weeks 44 to 53 and haven't bought in the target's log.",
         "python tests/benchmarks/accuracy.py --task store-launch",
     ),
     "movielens": (
