@@ -7,6 +7,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 CELLS = ROOT / "docs" / "results" / "cells"
 PAGE = ROOT / "docs" / "results.md"
+README = ROOT / "README.md"
 
 TASKS = {
     "store-launch": (
@@ -73,8 +74,36 @@ def _head(cell: dict[str, Any]) -> str:
     return f"{cell['share']:.0%} ({cell['target_users']} users{seed})"
 
 
+def in_short(cells: dict[str, list[dict[str, Any]]]) -> str:
+    """What the README shows."""
+    lines = ["", "NDCG@10 over the whole catalogue, on data that nothing was chosen on:", ""]
+    columns = [
+        (f"{title}{'' if name == 'store-launch' else ', ' + _head(cell)}", cell)
+        for name, (title, _, _) in TASKS.items()
+        for cell in cells[name]
+        if not cell["seed"]
+    ]
+    lines += [
+        "| model | " + " | ".join(title for title, _ in columns) + " |",
+        "|---|" + "---|" * len(columns),
+    ]
+    for name in [model["name"] for model in columns[0][1]["models"]]:
+        values = []
+        for _, cell in columns:
+            models = {model["name"]: model["ndcg@10"] for model in cell["models"]}
+            bold = "**" if models[name] == max(models.values()) else ""
+            values.append(f"{bold}{models[name]:.4f}{bold}")
+        lines.append(f"| `{name}` | " + " | ".join(values) + " |")
+    lines += ["", "Intervals, settings and commands are in [results](docs/results.md).", ""]
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Write the page."""
+    """Write the page, and the README's table."""
+    before, _, rest = README.read_text(encoding="utf-8").partition("<!-- results -->")
+    after = rest.partition("<!-- /results -->")[2]
+    short = in_short(load())
+    README.write_text(f"{before}<!-- results -->{short}<!-- /results -->{after}", encoding="utf-8")
     lines = [
         "# Results",
         "",
