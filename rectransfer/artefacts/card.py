@@ -1,5 +1,6 @@
 """The card of a saved folder: what it is, who wrote it, and the sha256 of every file."""
 
+import hashlib
 import json
 import os
 import platform
@@ -14,11 +15,21 @@ import numpy as np
 
 from rectransfer.errors import ArtefactError, InputError
 
-__all__ = ["CARD", "SCHEMA_VERSION", "card_text", "is_safe_name", "library_versions", "read_card"]
+__all__ = [
+    "CARD",
+    "CHECKSUM",
+    "SCHEMA_VERSION",
+    "card_sha256",
+    "card_text",
+    "is_safe_name",
+    "library_versions",
+    "read_card",
+]
 
 SCHEMA_VERSION: Final = 1
 CARD: Final = "card.json"
-_RESERVED: Final = ("kind", "schema_version", "versions", "created", "files")
+CHECKSUM: Final = "card_sha256"
+_RESERVED: Final = ("kind", "schema_version", "versions", "created", "files", CHECKSUM)
 _LIBRARIES: Final = ("numpy", "polars", "gensim", "torch")
 _PART: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -98,10 +109,16 @@ def card_text(kind: str, fields: Mapping[str, Any], files: Mapping[str, Any]) ->
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": library_versions(),
     }
-    return (
-        json.dumps({**head, **fields, "files": files}, indent=2, ensure_ascii=False, default=_as_json)
-        + os.linesep
-    )
+    text = json.dumps({**head, **fields, "files": files}, ensure_ascii=False, default=_as_json)
+    card = json.loads(text)  # as it will be read, so that both have one checksum
+    card[CHECKSUM] = card_sha256(card)
+    return json.dumps(card, indent=2, ensure_ascii=False) + os.linesep
+
+
+def card_sha256(card: Mapping[str, Any]) -> str:
+    """The checksum of a card's content, however its file is laid out."""
+    body = {name: value for name, value in card.items() if name != CHECKSUM}
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def _as_json(value: Any) -> Any:

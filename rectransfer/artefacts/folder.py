@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from rectransfer.artefacts.card import CARD, SCHEMA_VERSION, card_text, is_safe_name, read_card
+from rectransfer.artefacts.card import (
+    CARD,
+    CHECKSUM,
+    SCHEMA_VERSION,
+    card_sha256,
+    card_text,
+    is_safe_name,
+    read_card,
+)
 from rectransfer.errors import ArtefactError, InputError
 
 __all__ = ["Artefact", "Writer", "load_artefact", "save_artefact"]
@@ -93,6 +101,11 @@ def load_artefact(folder: str | Path, *, kind: str) -> Artefact:
         raise ArtefactError(f"{folder} holds a {card['kind']!r}, expected a {kind!r}; check the path")
     for name, entry in card["files"].items():
         _stored(folder, name, entry)
+    if card.get(CHECKSUM) != card_sha256(card):
+        raise ArtefactError(
+            f"{folder / CARD} was altered: its content doesn't have the checksum that it was saved with; "
+            "restore the folder from a copy, or save it again"
+        )
     return Artefact(folder=folder, card=card)
 
 

@@ -79,6 +79,8 @@ def check_training(config: Training) -> None:
         raise InputError(f"sample={config.sample}; expected 0 (keep all) or a share below 1, such as 0.001")
     if not -5 <= config.ns_exponent <= 5:
         raise InputError(f"ns_exponent={config.ns_exponent}; expected -5 to 5, usually 0.75")
+    if isinstance(config.seed, bool) or not isinstance(config.seed, int):
+        raise InputError(f"seed={config.seed!r}; expected a whole number from 0 to 2**32 - 1")
     if not 0 <= config.seed < 2**32:
         raise InputError(f"seed={config.seed}; expected 0 to 2**32 - 1")
     if config.workers is not None and config.workers < 1:

@@ -148,6 +148,17 @@ class UserTable:
                 "from a copy, or save it again"
             ) from error
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a read-only mapping can't be pickled as it is; worker processes get a table built anew
+        return type(self), (
+            self.vocabulary,
+            self.vectors,
+            self.items,
+            self.contexts,
+            self.method,
+            dict(self.provenance),
+        )
+
     def __len__(self) -> int:
         return len(self.vocabulary)
 

@@ -10,7 +10,7 @@ from rectransfer.logs.filters import (
     only_items,
     only_users,
 )
-from rectransfer.logs.interaction_log import InteractionLog
+from rectransfer.logs.interaction_log import InteractionLog, require_log
 from rectransfer.logs.read import read_log, scan_log
 from rectransfer.logs.splits import (
     TimeSplit,
@@ -44,6 +44,7 @@ __all__ = [
     "only_users",
     "plant",
     "read_log",
+    "require_log",
     "scan_log",
     "share_of_users",
     "split_by_time",

@@ -15,7 +15,7 @@ from rectransfer.logs.normalise import normalise, to_polars
 from rectransfer.logs.summary import LogSummary, summarise
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["InteractionLog"]
+__all__ = ["InteractionLog", "require_log"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -152,4 +152,21 @@ class InteractionLog:
         return (
             f"InteractionLog({self.name!r}: {len(self):,} rows, {self.n_users:,} users, "
             f"{self.n_items:,} items, from {first} to {last})"
+        )
+
+
+def require_log(value: object, call: str) -> None:
+    """Refuse what isn't a log yet.
+
+    Args:
+        value: What was given.
+        call: Where, for the message.
+
+    Raises:
+        InputError: It isn't an `InteractionLog`.
+    """
+    if not isinstance(value, InteractionLog):
+        raise InputError(
+            f"{call} takes an InteractionLog, got a {type(value).__name__}; "
+            "rectransfer.read_log(...) makes one of a file or a frame"
         )

@@ -4,7 +4,6 @@ import logging
 import math
 from dataclasses import dataclass, replace
 from datetime import date
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from rectransfer.artefacts import library_versions
 from rectransfer.columns import Columns
 from rectransfer.embeddings import EmbeddingTable
-from rectransfer.logs import InteractionLog, hold_out_users
+from rectransfer.logs import InteractionLog, hold_out_users, require_log
 from rectransfer.neighbours import ItemWeights, item_weights
 from rectransfer.pretrained.config import PretrainConfig
 from rectransfer.pretrained.pretrained import Pretrained
@@ -83,6 +82,7 @@ def pretrain(
         >>> pretrain(planted.source)
         Pretrained(30 items, 60 users)
     """
+    require_log(source, "pretrain(source)")
     settings = (config or PretrainConfig()).seeded(seed, deterministic)
     ranker: Ranker | None = None
     first: _Learned | None = None
@@ -100,13 +100,13 @@ def pretrain(
     return Pretrained(
         items=found.table,
         users=settings.user2vec.fit(source, found.table, progress=progress),
-        tower=MappingProxyType(found.scene.towers[SOURCE].layers()),
+        tower=found.scene.towers[SOURCE].layers(),
         ranker=ranker,
         popularity=found.scene.evidence[0].popularity,
         weights=found.weights,
         histories=_latest(source, settings.keep_histories),
         config=settings,
-        card=MappingProxyType(_card(source, metrics, seed)),
+        card=_card(source, metrics, seed),
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -117,7 +116,7 @@ class Pretrained:
                 weights=weights,
                 histories=histories,
                 config=config,
-                card=MappingProxyType(dict(fields["card"])),
+                card=dict(fields["card"]),
             )
         except ArtefactError as error:
             if str(saved.folder) in str(error):

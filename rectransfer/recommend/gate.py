@@ -185,7 +185,8 @@ def _picked_by_the_others(rivals: list[list[npt.NDArray[np.float64]]]) -> npt.ND
 def _words(ships: str, gap: Interval, transferred: float, alone: float, n_users: int) -> str:
     numbers = (
         f"NDCG@10 {transferred:.4f} with the source and {alone:.4f} without it, a difference of "
-        f"{gap.mean:+.4f} (95 % interval {gap.low:+.4f} to {gap.high:+.4f}) on {n_users} users of the target"
+        f"{gap.mean:+.4f} (95 % interval {gap.low:+.4f} to {gap.high:+.4f}) on {n_users} users of the "
+        "target, each fold by the model that was best on the others"
     )
     if ships == "transfer":
         sure = "the transfer helps" if gap.low > 0 else "the transfer probably helps, but it may be chance"

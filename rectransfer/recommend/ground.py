@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from rectransfer.vocabulary import Vocabulary
 __all__ = ["Ground", "SourceView", "prepare"]
 
 logger = logging.getLogger(__name__)
+
+_SHARED_ROWS: Final = 0.01
+"""The share of the target's rows that may be in a source by accident."""
 
 Link = pl.DataFrame | Mapping[str, str] | Mapping[int, int] | None
 
@@ -108,8 +112,9 @@ def prepare(
         bridges(one.items.vocabulary, one.users.vocabulary, target, link=link, min_coverage=min_coverage)
         for one in pretrained
     ]
-    for bridge in found:
+    for one, bridge in zip(pretrained, found, strict=True):
         require_bridge(bridge)
+        _require_apart(one, target)
     carried = [
         log
         for one, bridge in zip(pretrained, found, strict=True)
@@ -136,6 +141,28 @@ def _catalogue(target: InteractionLog, items: Iterable[str] | Iterable[int] | No
             f"items holds {given.dtype} ids and the target's log {target.items.dtype}; cast one of them"
         )
     return Vocabulary.from_ids(pl.concat([given.ids, target.items.ids]))
+
+
+def _require_apart(one: Pretrained, target: InteractionLog) -> None:
+    """Refuse a source that has learned from the target's own rows: the gate would measure memory."""
+    key = [Columns.User, Columns.Item, Columns.Timestamp]
+    kept = one.histories
+    if kept is None or any(kept.frame[name].dtype != target.frame[name].dtype for name in key):
+        return
+    both = target.frame.select(key).join(kept.frame.select(key), on=key, how="semi").height
+    if both > _SHARED_ROWS * len(target):
+        raise InputError(
+            f"{both:,} of the target's {len(target):,} rows are in the source's log as well, so the "
+            "source has learned what the gate would test it on; take them out of it and pretrain again: "
+            "source.frame.join(target.frame, on=['user_id', 'item_id', 'timestamp'], how='anti')"
+        )
+    if kept.span[1] > target.span[1]:  # type: ignore[operator]  # of one type
+        logger.warning(
+            "the source's log goes on until %s and the target's ends on %s: what the source knows of the "
+            "time after may flatter the transfer; cut it with between(source, end=...)",
+            kept.span[1],
+            target.span[1],
+        )
 
 
 def _carried(one: Pretrained, target: InteractionLog) -> InteractionLog | None:

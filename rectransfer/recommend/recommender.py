@@ -14,7 +14,7 @@ from tqdm import tqdm
 from rectransfer.artefacts import load_artefact, save_artefact
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError, NotFittedError, UnknownUserError
-from rectransfer.logs import InteractionLog, read_log
+from rectransfer.logs import InteractionLog, read_log, require_log
 from rectransfer.pretrained import Pretrained
 from rectransfer.ranking import Histories, uncut
 from rectransfer.recommend.config import RecommenderConfig
@@ -59,13 +59,18 @@ class Recommender:
         config: RecommenderConfig | None = None,
         seed: int | None = None,
     ) -> None:
-        sources = [pretrained] if isinstance(pretrained, Pretrained) else list(pretrained or [])
+        several = list(pretrained) if isinstance(pretrained, list | tuple) else [pretrained]
+        sources: list[Any] = [] if pretrained is None else several
         if wrong := [one for one in sources if not isinstance(one, Pretrained)]:
             raise InputError(
                 f"pretrained holds a {type(wrong[0]).__name__}; expected what pretrain() or "
                 "load_pretrained() gives, a list of them, or None"
             )
-        self.pretrained = tuple(sources)
+        if len({one.items.digest() for one in sources}) < len(sources):
+            raise InputError(
+                f"pretrained holds {len(sources)} sources, and some are the same; give each once"
+            )
+        self.pretrained: tuple[Pretrained, ...] = tuple(sources)
         settings = config or RecommenderConfig()
         self.config = settings if seed is None else replace(settings, seed=seed)
         self._state: State | None = None
@@ -96,6 +101,7 @@ class Recommender:
             CoverageError: A source and the target share neither items nor users.
             InputError: Ids differ in type, or `items` or `link` cannot be used.
         """
+        require_log(target, "fit(target)")
         given = _ids(items, "items") if items is not None else None
         ground = prepare(target, self.pretrained, items=given, link=link, min_coverage=min_coverage)
         bar = tqdm(total=self.config.folds + 2, desc="fit", disable=not progress)
@@ -181,7 +187,7 @@ class Recommender:
             InputError: `k` below 1, ids of another type, or none of `items` on sale.
         """
         state = self._fitted
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
             raise InputError(f"k={k!r}; expected a whole number from 1")
         if on_unknown_users not in get_args(OnUnknownUsers):
             raise InputError(
@@ -262,8 +268,10 @@ def load_recommender(folder: str | Path) -> Recommender:
 
 
 def _ids(values: Iterable[Any], name: str) -> pl.Series:
-    if isinstance(values, str):
+    if isinstance(values, str | int):
         raise InputError(f"{name}={values!r} is one id; pass a list of ids: [{values!r}]")
+    if isinstance(values, pl.DataFrame):
+        raise InputError(f"{name} is a frame; pass its column: frame['{name.removesuffix('s')}_id']")
     return values.ids if isinstance(values, Vocabulary) else as_ids(values, name)
 
 

@@ -52,11 +52,6 @@ def measure(task: Task, pretrained: rt.Pretrained, seed: int) -> dict[str, objec
         contest = contest.add(name, lists=lists(model, task), seconds=time.perf_counter() - start)
         verdict = model.verdict
     assert verdict is not None
-    best = max((n for n in contest.names if n != "rectransfer"), key=lambda n: contest[n]["ndcg@10"].mean())
-    pairs = {
-        reference: contest.compare(reference)["rectransfer"].difference
-        for reference in (best, "rectransfer_target")
-    }
     return {
         "task": task.name,
         "guarantee": task.guarantee,
@@ -67,12 +62,6 @@ def measure(task: Task, pretrained: rt.Pretrained, seed: int) -> dict[str, objec
         "settings": {entry.name: entry.settings for entry in contest.entries if entry.settings},
         "seconds": {entry.name: round(entry.seconds, 1) for entry in contest.entries},
         "verdict": verdict.as_dict(),
-        "best_other": best,
-        "differences": {
-            name: {"mean": found.mean, "low": found.low, "high": found.high}
-            for name, found in pairs.items()
-            if found is not None
-        },
         "per_user_ndcg@10": {
             name: [round(float(v), 5) for v in values] for name, values in contest.values().items()
         },

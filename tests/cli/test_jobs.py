@@ -66,7 +66,10 @@ def test_fit_takes_sources_more_items_and_a_link_table(
     renamed.unique().write_csv(tmp_path / "link.csv")
     (tmp_path / "items.txt").write_text("something else\n\n")
     files = ("--link", tmp_path / "link.csv", "--items", tmp_path / "items.txt")
-    where = ("--pretrained", home / "pretrained", home / "pretrained", "-o", tmp_path / "model")
+    other = tmp_path / "other"
+    assert run("pretrain", home / "source.parquet", "-o", other, "--seed", 7, "--dimensions", 8) == 0
+    capsys.readouterr()
+    where = ("--pretrained", home / "pretrained", other, "-o", tmp_path / "model")
 
     assert run("fit", tmp_path / "target.parquet", *where, *files, "--seed", 1) == 0
 

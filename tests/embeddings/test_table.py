@@ -1,10 +1,13 @@
+import copy
 import dataclasses
 import json
+import pickle
 
 import numpy as np
 import polars as pl
 import pytest
 
+from rectransfer.artefacts.card import card_sha256
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.errors import ArtefactError, InputError
 from rectransfer.vocabulary import Vocabulary
@@ -140,6 +143,10 @@ def test_a_card_that_does_not_fit_its_files(tmp_path) -> None:
     assert card["table"]["items"] == 4
     del card["table"]["ns_exponent"]
     (tmp_path / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ArtefactError, match=r"card\.json was altered"):
+        EmbeddingTable.load(tmp_path)
+    card["card_sha256"] = card_sha256(card)
+    (tmp_path / "card.json").write_text(json.dumps(card))
     with pytest.raises(ArtefactError, match=r"does not fit its card.*ns_exponent"):
         EmbeddingTable.load(tmp_path)
 
@@ -165,3 +172,10 @@ def test_inside_a_larger_artefact(tmp_path) -> None:
     saved = load_artefact(tmp_path, kind="pair")
     assert EmbeddingTable.read(saved, saved.card["source"], "source/").digest() == source.digest()
     assert EmbeddingTable.read(saved, saved.card["target"], "target/").digest() == target.digest()
+
+
+def test_a_table_survives_pickling_and_copying() -> None:
+    table = make_table()
+    for again in (pickle.loads(pickle.dumps(table)), copy.deepcopy(table)):
+        assert again.digest() == table.digest()
+        assert again.provenance == table.provenance
