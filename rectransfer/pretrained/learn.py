@@ -1,7 +1,6 @@
 """Pretraining: from a source log to what can be carried over."""
 
 import logging
-import math
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
@@ -63,7 +62,7 @@ def pretrain(
 
     A share of the users is held out. Tables and tower are learned without them, the tower's epochs are chosen
     on them, and the ranker learns from them how far each signal can be trusted for users whom the tables have
-    never seen. Then table and tower go on learning from everybody for a third as long.
+    never seen. Then table and tower are learned again from everybody.
 
     Args:
         source: The mature domain's log.
@@ -85,15 +84,15 @@ def pretrain(
     require_log(source, "pretrain(source)")
     settings = (config or PretrainConfig()).seeded(seed, deterministic)
     ranker: Ranker | None = None
-    first: _Learned | None = None
+    epochs = _UNMEASURED
     metrics: dict[str, float] = {}
     if source.n_users >= _FEWEST:
         n = min(settings.most_held_out, max(2, round(settings.held_out * source.n_users)))
         split = hold_out_users(source, n=n, seed=seed)
         logger.info("learning from %s users, holding out %s", split.kept.n_users, n)
-        first, ranker, metrics = _measure(split.kept, split.held_out, settings, seed, progress)
+        epochs, ranker, metrics = _measure(split.kept, split.held_out, settings, seed, progress)
     logger.info("learning from all %s users", source.n_users)
-    found = _learn(source, settings, seed, progress, start=first)
+    found = _learn(source, settings, seed, progress, epochs=epochs)
     if ranker is None:
         logger.warning("%s users are too few to hold any out: the ranker stays at its start", source.n_users)
         ranker = Ranker.standard(found.scene.names, settings.ranker.hidden, seed)
@@ -117,33 +116,24 @@ def _learn(
     progress: bool,
     *,
     held_out: InteractionLog | None = None,
-    start: _Learned | None = None,
+    epochs: int = _UNMEASURED,
 ) -> _Learned:
     """Table, item-item weights and tower of a log.
 
-    The tower's epochs are chosen on the held-out users; from a start, table and tower go on for a third of
-    the epochs that it took.
+    The tower's epochs are chosen on the held-out users, or are those that were chosen before.
     """
     by = config.by or ("session" if log.has_sessions else "user")
-    item2vec, train = config.item2vec, replace(config.train, epochs=min(_UNMEASURED, config.train.epochs))
-    if start is not None:
-        item2vec = replace(item2vec, epochs=math.ceil(item2vec.epochs / 3))
-        train = replace(train, epochs=math.ceil(start.epochs / 3))
-    table = item2vec.fit(
-        sequences(log, by=by), progress=progress, start=None if start is None else start.table
-    )
+    table = config.item2vec.fit(sequences(log, by=by), progress=progress)
     histories = Histories.from_log(log, table.vocabulary)
     seen = uncut(histories, len(table), longest=None).seen
     popularity = np.log1p(np.asarray(seen.sum(axis=0)).ravel()).astype(np.float32)
     weights = item_weights(seen, config.neighbours_l2)
     evidence = lay_out(SOURCE, table, table.vocabulary, popularity=popularity, weights=weights)
-    validation = None
+    train, validation = replace(config.train, epochs=min(epochs, config.train.epochs)), None
     if held_out is not None:
         train = config.train
         validation = cut_at_share(Histories.from_log(held_out, table.vocabulary), len(table))
     tower = Tower(evidence, config.tower, seed)
-    if start is not None:
-        tower.load_layers(start.scene.towers[SOURCE].layers())
     trained = fit_tower(
         tower, histories, train, popularity=popularity, validation=validation, seed=seed, progress=progress
     )
@@ -155,7 +145,7 @@ def _learn(
 
 def _measure(
     kept: InteractionLog, held_out: InteractionLog, config: PretrainConfig, seed: int, progress: bool
-) -> tuple[_Learned, Ranker, dict[str, float]]:
+) -> tuple[int, Ranker, dict[str, float]]:
     """Learn without the held-out users; on them choose the epochs, train the ranker, and measure it.
 
     What the ranker is measured on, half of the held-out users, is learned from only afterwards.
@@ -180,7 +170,7 @@ def _measure(
     }
     logger.info("held-out users: %s", metrics)
     ranker.load_arrays(start)
-    return found, fit_ranker(ranker, slate, config.ranker, seed), metrics
+    return found.epochs, fit_ranker(ranker, slate, config.ranker, seed), metrics
 
 
 def _latest(log: InteractionLog, longest: int) -> InteractionLog | None:

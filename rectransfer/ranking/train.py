@@ -53,7 +53,7 @@ class TrainConfig:
         InputError: A value out of its range.
     """
 
-    epochs: int = 8
+    epochs: int = 12
     learning_rate: float = 1e-3
     optimiser: Optimiser = "adamw"
     l2: float = 1e-3
@@ -63,7 +63,7 @@ class TrainConfig:
     per_user: int = 2
     full_up_to: int = 50_000
     negatives: int = 2_000
-    patience: int = 4
+    patience: int = 6
 
     def __post_init__(self) -> None:
         for name in ("batch", "per_user", "negatives", "patience"):
