@@ -119,8 +119,8 @@ def main() -> None:
         "Every number on this page comes from the files in `docs/results/cells/`, which the commands below",
         "write; `python tests/benchmarks/render.py` makes the page. All models rank the whole catalogue, the",
         "settings of the baselines and what the gate ships are chosen on cuts inside the target's log. The",
-        "ranges that the baselines' settings come from were drawn up with these tasks in view, which favours them.",
-        "Pretraining runs on several threads: a repeated run differs in the third decimal.",
+        "ranges that the baselines' settings come from were drawn up with these tasks in view, which favours",
+        "them. Pretraining runs on several threads: a repeated run differs in the third decimal.",
     ]
     for name, cells in load().items():
         if not cells:
