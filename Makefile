@@ -1,7 +1,8 @@
 # make demo    the main job on public data: pretrain, transfer, compare; results/demo.json
 # make test    the tests, with coverage
 # make lint    ruff and mypy          make docs      the documentation, into site/
-# make bench   docs/results.md        make examples  every script in examples/
+# make bench-accuracy  what is missing of docs/results.md: all tasks, shares and seeds, an hour and more
+# make bench-accuracy-quick  two cells, into results/quick      make examples  every script in examples/
 # make clean   removes what these leave behind; make distclean removes the environment, too
 #
 # Each installs what it needs into .venv, once. Options for pip go into PIP_ARGS.
@@ -9,6 +10,7 @@
 VENV ?= .venv
 PIP_ARGS ?=
 TEST_ARGS ?=
+BENCH_ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -20,7 +22,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs examples bench constraints clean distclean
+.PHONY: help demo test lint format docs examples bench bench-accuracy bench-accuracy-quick constraints clean distclean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -48,10 +50,16 @@ docs: $(VENV)/.installed-docs
 examples: $(VENV)/.installed-demo
 	@set -e; for script in examples/[0-9]*.py; do echo "== $$script"; $(ONE_THREAD) $(BIN)/python "$$script"; done
 
-bench: $(VENV)/.installed-dev
-	$(BIN)/python tests/benchmarks/accuracy.py --task store-launch
-	$(BIN)/python tests/benchmarks/accuracy.py --task movielens --shares 0.05 0.1 0.25 1
-	$(BIN)/python tests/benchmarks/render.py
+# --stale measures again what other code was measured with, --task, --shares and --seeds choose cells:
+#   make bench-accuracy BENCH_ARGS='--task movielens --seeds 0 --again'
+bench: bench-accuracy
+bench-accuracy: $(VENV)/.installed-dev
+	$(BIN)/python tests/benchmarks/accuracy.py $(BENCH_ARGS); status=$$?; \
+	$(BIN)/python tests/benchmarks/render.py && exit $$status
+
+bench-accuracy-quick: $(VENV)/.installed-dev
+	$(BIN)/python tests/benchmarks/accuracy.py --quick $(BENCH_ARGS)
+	$(BIN)/python tests/benchmarks/render.py --cells results/quick --page results/quick/results.md
 
 # Pins what an environment with everything has now. To move to newer versions: empty the file, make distclean first.
 constraints: $(VENV)/.installed-dev $(VENV)/.installed-docs
@@ -75,7 +83,7 @@ $(VENV)/.created:
 	@touch $@
 
 # The build backend is installed above, pinned as the rest is, so pip need not fetch it apart.
-$(VENV)/.installed-demo: EXTRAS := data,ials
+$(VENV)/.installed-demo: EXTRAS := data,ials,tune
 $(VENV)/.installed-dev: EXTRAS := dev
 $(VENV)/.installed-docs: EXTRAS := docs
 $(VENV)/.installed-%: $(VENV)/.created pyproject.toml constraints.txt

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from rectransfer.logs import InteractionLog, fetch, plant, read_log
     from rectransfer.pretrained import Pretrained, load_pretrained, pretrain
     from rectransfer.recommend import Recommender, load_recommender
+    from rectransfer.selection import select_source
     from rectransfer.transfer import align
+    from rectransfer.tuning import tune
 
     __version__: str
 
@@ -42,6 +44,8 @@ __all__ = [
     "plant",
     "pretrain",
     "read_log",
+    "select_source",
+    "tune",
 ]
 
 _HOMES: Final = {
@@ -51,7 +55,9 @@ _HOMES: Final = {
     "logs": ("InteractionLog", "fetch", "plant", "read_log"),
     "pretrained": ("Pretrained", "load_pretrained", "pretrain"),
     "recommend": ("Recommender", "load_recommender"),
+    "selection": ("select_source",),
     "transfer": ("align",),
+    "tuning": ("tune",),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 _ROOMS: Final = frozenset(_HOMES) | {

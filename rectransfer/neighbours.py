@@ -1,7 +1,8 @@
 """Item-item weights: which items a basket of others calls for, in closed form."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -9,12 +10,27 @@ from scipy.sparse import csr_array
 
 from rectransfer.errors import InputError
 
-__all__ = ["ItemWeights", "item_weights"]
+__all__ = ["ItemWeights", "Neighbours", "UserKernel", "item_weights", "solve_neighbours"]
+
+Floats = npt.NDArray[np.float32]
 
 _BLOCK: Final = 1024
 
-LARGEST_GRAM: Final = 12_000
-"""The smaller of users and items may not exceed this: the solve is cubic in it."""
+LARGEST_GRAM: Final = 5_000
+"""Where users and items both exceed this, so many users are drawn: the solve is cubic in it."""
+
+_LARGEST_PRUNED: Final = 50_000
+"""Items up to which the largest weights of each are looked for among all pairs."""
+
+_LONG: Final = 0.25
+"""How far users with long histories are held back: their rows shrink by this power of their length."""
+
+_COMMON: Final = 0.15
+"""How far common items are held back: their columns shrink by this power of their buyers."""
+
+
+class _Solution(Protocol):
+    def scores(self, strengths: csr_array) -> Floats: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +45,198 @@ class ItemWeights:
     weights: csr_array
     l2: float
 
+    def scores(self, strengths: csr_array) -> Floats:
+        """What histories call for, shape `(u, n_items)`."""
+        return np.asarray(csr_array(strengths @ self.weights).toarray(), dtype=np.float32)
 
-def item_weights(interactions: csr_array, l2: float = 500.0, keep: int = 200) -> ItemWeights | None:
+
+@dataclass(frozen=True, eq=False)
+class UserKernel:
+    """The same weights, all of them, written by way of the users they were learned from.
+
+    With fewer users than items this is small, exact and quick to solve, and the weights are never formed.
+
+    Attributes:
+        taken: What the users took, shape `(n_users, n_items)`.
+        inverse: `(X X' + l2)` inverted, shape `(n_users, n_users)`.
+        explained: `diag(X' (X X' + l2)^-1 X)`, shape `(n_items,)`.
+    """
+
+    taken: csr_array
+    inverse: Floats
+    explained: Floats
+
+    @classmethod
+    def solve(cls, taken: csr_array, l2: float) -> "UserKernel":
+        """Invert the users' Gram matrix."""
+        x = csr_array(taken, dtype=np.float32)
+        inverse = _inverted((x @ x.T).toarray(), l2)
+        explained = np.zeros(x.shape[1])
+        for start in range(0, x.shape[0], _BLOCK):
+            part = x[start : start + _BLOCK]
+            explained += np.asarray(part.multiply(inverse[start : start + _BLOCK] @ x).sum(axis=0)).ravel()
+        return cls(x, inverse, explained.astype(np.float32))
+
+    def scores(self, strengths: csr_array) -> Floats:
+        """What histories call for, shape `(u, n_items)`."""
+        rest = 1 - self.explained
+        found: Floats = (((strengths @ self.taken.T).toarray() @ self.inverse) @ self.taken) / rest
+        own = csr_array(strengths)  # an item says nothing about itself
+        rows = np.repeat(np.arange(own.shape[0]), np.diff(own.indptr))
+        found[rows, own.indices] -= own.data * (self.explained / rest)[own.indices]
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """Which items a history calls for, by how items were taken together.
+
+    EASE over damped counts: the weights regress each item on all others (Steck 2019, "Embarrassingly shallow
+    autoencoders for sparse data", section 3.1), but an item taken c times counts `sqrt(log(1 + c))`, users
+    with long histories count less a row, and common items less a column.
+
+    Attributes:
+        l2: Ridge penalty.
+        typical: Different items of a typical user: rows of this length are left as they are.
+        rarity: What each column is multiplied with before solving, shape `(n_items,)`.
+        solution: The weights, in one form or the other.
+    """
+
+    l2: float
+    typical: float
+    rarity: Floats
+    solution: _Solution
+
+    def scores(self, counts: csr_array) -> Floats:
+        """What histories call for, shape `(u, n_items)`; equal histories get equal scores.
+
+        Args:
+            counts: How often each item was taken, shape `(u, n_items)`.
+        """
+        found: Floats = self.solution.scores(_strengths(counts, self.typical, self.rarity)) / self.rarity
+        return found
+
+    def pruned(self, keep: int = 200) -> "Neighbours | None":
+        """With the `keep` largest weights of each item instead of the users they were learned from.
+
+        None above 50,000 items.
+        """
+        if not isinstance(self.solution, UserKernel):
+            return self
+        if len(self.rarity) > _LARGEST_PRUNED:
+            return None
+        weights = item_weights(self.solution.taken, self.l2, keep)
+        return Neighbours(self.l2, self.typical, self.rarity, weights)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All that is needed to have it back."""
+        found: dict[str, npt.NDArray[Any]] = {
+            "scalars": np.array([self.l2, self.typical]),
+            "rarity": self.rarity,
+        }
+        if isinstance(self.solution, UserKernel):
+            found |= {"inverse": self.solution.inverse, "explained": self.solution.explained}
+            matrix = self.solution.taken
+        else:
+            assert isinstance(self.solution, ItemWeights)  # noqa: S101 (there are two forms)
+            matrix = self.solution.weights
+        return found | {name: getattr(matrix, name) for name in ("data", "indices", "indptr")}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "Neighbours":
+        """What `arrays` gave.
+
+        Raises:
+            KeyError: An array is missing.
+            ValueError: Shapes don't fit each other.
+        """
+        l2, typical = (float(value) for value in arrays["scalars"])
+        rarity = arrays["rarity"]
+        matrix = csr_array(
+            (arrays["data"], arrays["indices"], arrays["indptr"]),
+            shape=(len(arrays["indptr"]) - 1, len(rarity)),
+        )
+        if "inverse" not in arrays:
+            if matrix.shape[0] != len(rarity):
+                raise ValueError(f"weights of shape {matrix.shape} for {len(rarity)} items")
+            return cls(l2, typical, rarity, ItemWeights(matrix, l2))
+        if arrays["inverse"].shape != (matrix.shape[0],) * 2 or len(arrays["explained"]) != len(rarity):
+            raise ValueError(f"a kernel of shape {arrays['inverse'].shape} for {matrix.shape} interactions")
+        return cls(l2, typical, rarity, UserKernel(matrix, arrays["inverse"], arrays["explained"]))
+
+    def moved(self, rows: npt.NDArray[np.int64]) -> "Neighbours":
+        """The weights in the rows of another vocabulary.
+
+        Args:
+            rows: For each of its items the row here, -1 where there is none.
+
+        Raises:
+            InputError: The weights aren't pruned.
+        """
+        if not isinstance(self.solution, ItemWeights):
+            raise InputError("only pruned weights can be moved; call pruned() first")
+        known = rows >= 0
+        chosen = csr_array(
+            (np.ones(known.sum(), np.float32), (np.flatnonzero(known), rows[known])),
+            shape=(len(rows), len(self.rarity)),
+        )
+        rarity = np.ones(len(rows), np.float32)
+        rarity[known] = self.rarity[rows[known]]
+        weights = ItemWeights(csr_array(chosen @ self.solution.weights @ chosen.T), self.l2)
+        return Neighbours(self.l2, self.typical, rarity, weights)
+
+
+def solve_neighbours(counts: csr_array, l2: float, keep: int = 200, seed: int = 0) -> Neighbours:
+    """Learn from counts which items call for which.
+
+    Where there are more than 5,000 users and more than 5,000 items, 5,000 of the users are drawn.
+
+    Args:
+        counts: How often each user took each item, shape `(n_users, n_items)`.
+        l2: Ridge penalty, above 0.
+        keep: Weights kept of each item, where there are fewer items than users.
+        seed: Draws the users.
+
+    Raises:
+        InputError: A penalty or a number to keep that isn't positive.
+
+    Examples:
+        >>> together = csr_array(np.array([[3, 1, 0], [1, 2, 0], [0, 0, 1]], dtype=np.float32))
+        >>> found = solve_neighbours(together, l2=1.0)
+        >>> found.scores(together[:1]).round(2)
+        array([[0.37, 0.45, 0.  ]], dtype=float32)
+    """
+    if l2 <= 0 or keep < 1:
+        raise InputError(f"l2={l2}, keep={keep}; both must be positive")
+    if min(counts.shape) > LARGEST_GRAM:
+        drawn = np.random.default_rng(seed).choice(counts.shape[0], LARGEST_GRAM, replace=False)
+        counts = csr_array(counts[np.sort(drawn)])
+    lengths = np.diff(counts.indptr)
+    typical = float(lengths[lengths > 0].mean()) if len(counts.data) else 1.0
+    buyers = np.bincount(counts.indices, minlength=counts.shape[1])
+    common = buyers[buyers > 0].mean() if len(counts.data) else 1.0
+    rarity = ((np.maximum(buyers, 1) / common) ** -_COMMON).astype(np.float32)
+    taken = _strengths(counts, typical, rarity)
+    if counts.shape[0] < counts.shape[1]:
+        return Neighbours(l2, typical, rarity, UserKernel.solve(taken, l2))
+    return Neighbours(l2, typical, rarity, item_weights(taken, l2, keep))
+
+
+def _strengths(counts: csr_array, typical: float, rarity: Floats) -> csr_array:
+    """Damped counts, long rows and common columns held back."""
+    lengths = np.diff(counts.indptr)
+    damped = np.sqrt(np.log1p(counts.data)) * rarity[counts.indices]
+    damped *= np.repeat((np.maximum(lengths, 1) / typical) ** -_LONG, lengths)
+    return csr_array((damped.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
+
+
+def _inverted(gram: npt.NDArray[Any], l2: float) -> Floats:
+    wide = gram.astype(np.float64)
+    wide[np.diag_indices_from(wide)] += l2
+    return np.linalg.inv(wide).astype(np.float32)
+
+
+def item_weights(interactions: csr_array, l2: float = 500.0, keep: int = 200) -> ItemWeights:
     """The item-item weights of EASE, the `keep` largest by size in each row.
 
     EASE (Steck 2019, "Embarrassingly shallow autoencoders for sparse data", section 3.1) regresses each item
@@ -41,9 +247,6 @@ def item_weights(interactions: csr_array, l2: float = 500.0, keep: int = 200) ->
         interactions: Binary, shape `(n_users, n_items)`.
         l2: Ridge penalty, above 0.
         keep: Weights kept a row.
-
-    Returns:
-        The weights, or None where both users and items exceed 12,000, as the solve would take too long.
 
     Raises:
         InputError: A penalty or a number to keep that isn't positive.
@@ -57,8 +260,6 @@ def item_weights(interactions: csr_array, l2: float = 500.0, keep: int = 200) ->
     if l2 <= 0 or keep < 1:
         raise InputError(f"l2={l2}, keep={keep}; both must be positive")
     n_users, n_items = interactions.shape
-    if min(n_users, n_items) > LARGEST_GRAM:
-        return None
     x = csr_array(interactions, dtype=np.float64)
     if n_users < n_items:
         gram = (x @ x.T).toarray()

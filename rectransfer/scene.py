@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from rectransfer.columns import Columns
 from rectransfer.metrics import Ndcg, ranks_from_lists, top_k
+from rectransfer.neighbours import Neighbours
 from rectransfer.ranking import (
     STEADY,
     Batch,
@@ -20,7 +21,8 @@ from rectransfer.ranking import (
     Profiles,
     Ranker,
     Slate,
-    Tower,
+    Towers,
+    fill_unknown,
     profile_signals,
     table_signals,
 )
@@ -67,7 +69,7 @@ class Scene:
     """
 
     evidence: tuple[Evidence, ...]
-    towers: dict[str, Tower]
+    towers: dict[str, Towers]
     on_sale: Mask
     depth: int = 300
     profiles: Profiles | None = None
@@ -108,6 +110,9 @@ class Scene:
         for name, queries in self._queries(examples):
             hits = retrieve(self._index(name), queries, depth, exclude=shut, allowed=open_)
             found.append(hits.queries * n + self.shelf[hits.rows])
+        for one in self.evidence:
+            if one.weights is not None:
+                found.append(self._neighbours(one.weights, examples, shut, depth, open_))
         return _padded(np.unique(np.concatenate(found)), len(examples), n)
 
     def slate(self, examples: Examples, candidates: Rows) -> Slate:
@@ -116,7 +121,14 @@ class Scene:
         signals = np.concatenate(parts) if parts else np.zeros((0, 0, len(self.names)), np.float32)
         return Slate(self.names, signals, candidates >= 0, _taken(examples, candidates), examples.lengths)
 
-    def lesson(self, examples: Examples, rng: np.random.Generator, others: int = 200) -> Slate:
+    def lesson(
+        self,
+        examples: Examples,
+        rng: np.random.Generator,
+        others: int = 200,
+        *,
+        exclude: csr_array | None = None,
+    ) -> Slate:
         """A slate to learn from: the labels that were retrieved, and a sample of the other candidates.
 
         A uniform sample leaves the softmax's gradients right but for a constant, and learning costs a
@@ -126,8 +138,9 @@ class Scene:
             examples: u users, with labels.
             rng: Where randomness comes from.
             others: How many other candidates are kept of each user.
+            exclude: What a user must not get, shape `(u, n_items)`; by default what is in the history.
         """
-        candidates = self.candidates(examples, exclude=examples.seen)
+        candidates = self.candidates(examples, exclude=examples.seen if exclude is None else exclude)
         if not candidates.size:
             return self.slate(examples, candidates)
         taken = _taken(examples, candidates)
@@ -197,7 +210,8 @@ class Scene:
             columns += profile_signals(self.profiles, batch).values()
         for name, tower in self.towers.items():
             users, items = tower.encode_users(examples), self._tower_items(name)
-            columns.append(np.einsum("ud,umd->um", users, items[candidates]))
+            found = np.einsum("ud,umd->um", users, items[candidates])
+            columns.append(fill_unknown(self._of(name), batch, found))
         return np.stack(columns, axis=2)
 
     def _queries(self, examples: Examples) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
@@ -223,13 +237,32 @@ class Scene:
         domain, _, tower = name.partition(".")
         if tower:
             return self._tower_items(domain)
-        one = next(one for one in self.evidence if one.name == domain)
+        one = self._of(domain)
         return np.hstack([one.contexts, one.log_prior[:, None]])
+
+    def _of(self, domain: str) -> Evidence:
+        return next(one for one in self.evidence if one.name == domain)
 
     def _tower_items(self, domain: str) -> npt.NDArray[np.float32]:
         if domain not in self._tower_vectors:
             self._tower_vectors[domain] = self.towers[domain].encode_items()
         return self._tower_vectors[domain]
+
+    def _neighbours(
+        self, weights: Neighbours, examples: Examples, shut: csr_array, depth: int, open_: Mask | None
+    ) -> Rows:
+        """What each user's history calls for most, as numbers of user and item."""
+        n, kept = len(self.on_sale), min(depth, len(self.shelf))
+        found = []
+        for rows in _chunks(len(examples)):
+            scores = weights.scores(examples.take(rows).counts)[:, self.shelf]
+            scores[csr_array(shut[rows]).nonzero()] = -np.inf
+            if open_ is not None:
+                scores[:, ~open_] = -np.inf
+            top = np.argpartition(-scores, kept - 1, axis=1)[:, :kept]
+            user, column = np.nonzero(np.take_along_axis(scores, top, axis=1) > 0)
+            found.append(rows[user] * n + self.shelf[top[user, column]])
+        return np.concatenate([np.zeros(0, np.int64), *found])
 
     def _best_sellers(self, shut: csr_array, depth: int, open_: Mask | None) -> Rows:
         """The best sellers that each user may get, as numbers of user and item."""

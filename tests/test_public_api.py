@@ -17,12 +17,14 @@ HEAVY = {
     "gensim",
     "implicit",
     "numpy",
+    "optuna",
     "pandas",
     "polars",
     "pyarrow",
     "rich",
     "scipy",
     "sklearn",
+    "sqlalchemy",
     "torch",
 }
 
@@ -44,6 +46,8 @@ PUBLIC = [
     "plant",
     "pretrain",
     "read_log",
+    "select_source",
+    "tune",
 ]
 
 

@@ -7,7 +7,17 @@ from rectransfer.evaluation.entries import METRICS, Contest, Entry
 from rectransfer.evaluation.evaluate import Evaluation, Recommends, evaluate
 from rectransfer.evaluation.matrix import binary, interactions, pooled
 from rectransfer.evaluation.score import evaluate_ranks, evaluate_scores, rank_by_model
-from rectransfer.evaluation.tasks import Task, TestMatrices, movielens, store_launch, test_matrices
+from rectransfer.evaluation.tasks import (
+    Task,
+    TestMatrices,
+    category_launch,
+    cold_users,
+    last_steps,
+    movielens,
+    private_label,
+    store_launch,
+    test_matrices,
+)
 from rectransfer.evaluation.tuning import Budget, Tuned, default_grid, tune
 from rectransfer.evaluation.validation import ValidationCut, cut_last_steps
 
@@ -31,6 +41,8 @@ __all__ = [
     "Tuned",
     "ValidationCut",
     "binary",
+    "category_launch",
+    "cold_users",
     "compare",
     "cut_last_steps",
     "default_grid",
@@ -38,8 +50,10 @@ __all__ = [
     "evaluate_ranks",
     "evaluate_scores",
     "interactions",
+    "last_steps",
     "movielens",
     "pooled",
+    "private_label",
     "rank_by_model",
     "run_baselines",
     "store_launch",

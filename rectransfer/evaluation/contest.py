@@ -10,14 +10,12 @@ from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from rectransfer.errors import InputError, MissingExtraError
-from rectransfer.evaluation.baselines import Baseline
+from rectransfer.evaluation.baselines import Baseline, Popularity
 from rectransfer.evaluation.entries import METRICS, Contest, Entry
 from rectransfer.evaluation.matrix import interactions, pooled
 from rectransfer.evaluation.score import evaluate_ranks, rank_by_model
-from rectransfer.evaluation.tasks import Task, TestMatrices, test_matrices
+from rectransfer.evaluation.tasks import Task, TestMatrices, last_steps
 from rectransfer.evaluation.tuning import Budget, Family, Tuned, default_grid, tune
-from rectransfer.evaluation.validation import cut_last_steps
-from rectransfer.logs import InteractionLog
 
 __all__ = ["BASELINES", "run_baselines"]
 
@@ -43,6 +41,10 @@ class _Data(NamedTuple):
     train: dict[_Scope, csr_array]
     test: TestMatrices
 
+    def history(self, scope: _Scope) -> csr_array:
+        """What models on the target alone can read, or all."""
+        return self.test.seen if scope == "target" else self.test.history
+
 
 def run_baselines(
     task: Task,
@@ -54,10 +56,13 @@ def run_baselines(
 ) -> Contest:
     """Tune, fit and measure the usual models.
 
-    Each is tuned by NDCG@10 on the last quarter of each user's steps in the target's log, from what came
-    before it (and the source, where it is pooled), with as many settings as every other model but popularity,
-    which has none. Then it learns from all of the log and is measured on the test, which it never saw. Where
-    the package `implicit` is missing, its models are left out, and the log says so.
+    Each is tuned by NDCG@10 on `task.rehearse`, a task inside the target's log (by default the last quarter
+    of each user's steps is its test), with as many settings as every other model but popularity, which has
+    none. Then it learns from all of the log (and the source, where it is pooled; over a link a target row
+    counts for the source item that its item is linked to, too), and is measured on the test, which it never
+    saw.
+    Whatever the model, a user without any history that it could use gets the most popular items. Where the
+    package `implicit` is missing, its models are left out, and the log says so.
 
     Args:
         task: What is asked.
@@ -73,10 +78,9 @@ def run_baselines(
         raise InputError(f"no baselines are called {unknown}; there are {', '.join(BASELINES)}")
     if len(set(names)) < len(names):
         raise InputError(f"each baseline may be there once, got {list(names)}")
-    cut = cut_last_steps(task.target)
+    rehearsal = (task.rehearse or last_steps)(task)
     scopes = {_MODELS[name][1] for name in names}
-    validation = _Data(_train(task, cut.earlier, scopes), test_matrices(cut.earlier, cut.later, task.items))
-    final = _Data(_train(task, task.target, scopes), task.matrices)
+    validation, final = (_Data(_train(one, scopes), one.matrices) for one in (rehearsal, task))
     contest = Contest(task)
     for name in tqdm(names, desc="baselines", unit="model", disable=not progress):
         try:
@@ -86,29 +90,32 @@ def run_baselines(
     return contest
 
 
-def _train(task: Task, target: InteractionLog, scopes: set[_Scope]) -> dict[_Scope, csr_array]:
+def _train(task: Task, scopes: set[_Scope]) -> dict[_Scope, csr_array]:
     train: dict[_Scope, csr_array] = {}
     if "target" in scopes:
-        train["target"] = interactions(target, target.users, task.items)
+        train["target"] = interactions(task.target, task.target.users, task.items)
     if "pooled" in scopes:
-        train["pooled"] = pooled(task.source, target, task.items)
+        train["pooled"] = pooled(task.source, task.bilingual(task.target), task.columns)
     return train
 
 
 def _run(name: str, validation: _Data, final: _Data, seed: int, budget: Budget) -> Entry:
     family, scope = _MODELS[name]
     start = time.perf_counter()
-    tuned = _tuned(default_grid(family, seed, budget), validation.train[scope], validation.test)
+    tuned = _tuned(default_grid(family, seed, budget), validation, scope)
     settings, tried = tuned.best.name, tuned.tried
-    model: Baseline = replace(tuned.best).fit(final.train[scope])  # type: ignore[type-var]  # dataclasses all
+    train, test = final.train[scope], final.test
+    n_ranked = test.relevant.shape[1]
+    model: Baseline = replace(tuned.best).fit(train, n_ranked)  # type: ignore[type-var]  # dataclasses all
     del tuned  # it may hold large matrices, and the scores need room
-    test = final.test
-    ranks = rank_by_model(model, test.history, test.relevant, test.history)
+    popular = Popularity().fit(train, n_ranked).counts
+    ranks = rank_by_model(model, final.history(scope), test.relevant, test.seen, popular)
     values = evaluate_ranks(ranks, METRICS).drop("row")
     seconds = time.perf_counter() - start
     _logger.info("%s: %s, ndcg@10 %.4f, %.1f s", name, settings, values["ndcg@10"].mean(), seconds)
     return Entry(name, values, settings, seconds, tried)
 
 
-def _tuned(candidates: Sequence[Baseline], train: csr_array, test: TestMatrices) -> Tuned:
-    return tune(candidates, train, test.history, test.relevant, exclude=test.history)
+def _tuned(candidates: Sequence[Baseline], data: _Data, scope: _Scope) -> Tuned:
+    test = data.test
+    return tune(candidates, data.train[scope], data.history(scope), test.relevant, exclude=test.seen)

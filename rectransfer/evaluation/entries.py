@@ -66,7 +66,7 @@ class Entry:
             InputError: Another shape, or a score is NaN.
         """
         test = task.matrices
-        return cls(name, evaluate_scores(scores, test.relevant, test.history, METRICS).drop("row"))
+        return cls(name, evaluate_scores(scores, test.relevant, test.seen, METRICS).drop("row"))
 
     @classmethod
     def from_lists(cls, name: str, task: Task, lists: pl.DataFrame) -> "Entry":

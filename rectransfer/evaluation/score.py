@@ -57,31 +57,37 @@ def evaluate_ranks(ranks: RelevantRanks, metrics: Sequence[Metric] = _METRICS) -
 
 
 def rank_by_model(
-    model: Baseline, history: csr_array, relevant: csr_array, exclude: csr_array | None = None
+    model: Baseline,
+    history: csr_array,
+    relevant: csr_array,
+    exclude: csr_array | None = None,
+    fallback: npt.NDArray[np.floating] | None = None,
 ) -> RelevantRanks:
     """Rank what is relevant by a fitted model, a block of users at a time.
 
     Args:
-        model: Fitted.
-        history: What each user took before, shape `(n_users, n_items)`.
-        relevant: What each user turned out to want, same shape.
-        exclude: Items that leave a user's ranking, same shape; often `history`.
+        model: Fitted, to rank `n_items`.
+        history: What each user took before, shape `(n_users, n_columns)`.
+        relevant: What each user turned out to want, shape `(n_users, n_items)`; where histories have more
+            columns, the ranked items are the first ones.
+        exclude: Items that leave a user's ranking, as `relevant`; often the history.
+        fallback: Scores for users without any history, shape `(n_items,)`: popularity, mostly.
 
     Raises:
         InputError: As `rank_relevant`, or no users.
     """
     n_users, n_items = history.shape
-    if not n_users or relevant.shape != history.shape:
+    if not n_users or relevant.shape[0] != n_users or relevant.shape[1] > n_items:
         raise InputError(
-            f"history has the shape {history.shape} and relevant {relevant.shape}: they need the same, "
-            "with one user at least"
+            f"history has the shape {history.shape} and relevant {relevant.shape}: they need the same users, "
+            "one at least, and relevant not more items"
         )
     step = max(1, _VALUES_A_BLOCK // max(1, n_items))
     blocks = [slice(start, min(start + step, n_users)) for start in range(0, n_users, step)]
-    parts = [
-        rank_relevant(
-            model.scores(history[block]), relevant[block], None if exclude is None else exclude[block]
-        )
-        for block in blocks
-    ]
+    parts = []
+    for block in blocks:
+        scores = model.scores(history[block])
+        if fallback is not None:
+            scores[np.diff(history[block].indptr) == 0] = fallback
+        parts.append(rank_relevant(scores, relevant[block], None if exclude is None else exclude[block]))
     return RelevantRanks.concatenate(parts, [block.stop - block.start for block in blocks])

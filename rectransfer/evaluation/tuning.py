@@ -30,12 +30,12 @@ _logger = logging.getLogger(__name__)
 Family = Literal["popularity", "item_knn", "ease", "ials"]
 Budget = Literal["small", "full"]
 
-_EASE_SMALL: Final = (100.0, 300.0, 1000.0, 3000.0)
+_EASE_SMALL: Final = (100.0, 500.0, 2000.0, 10000.0)
 _EASE: Final = (10.0, 30.0, 60.0, 100.0, 200.0, 300.0, 500.0, 1000.0, 2000.0, 3000.0, 5000.0, 10000.0)
 _KNN_SMALL: Final = ((20, 0.0), (400, 0.0), (100, 20.0), (400, 100.0))
 _KNN: Final = tuple(product((20, 100, 400), (0.0, 5.0, 20.0, 100.0)))
-_IALS_SMALL: Final = ((16, 10.0, 1.0), (64, 10.0, 1.0), (64, 50.0, 1.0), (128, 50.0, 1.0))
-_IALS: Final = tuple(product((16, 64, 128), (10.0, 50.0), (1.0, 10.0)))
+_IALS_SMALL: Final = ((16, 10.0, 1.0), (64, 10.0, 1.0), (64, 50.0, 1.0), (64, 100.0, 1.0))
+_IALS: Final = tuple(product((16, 64), (10.0, 50.0, 100.0), (1.0, 10.0)))
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,15 @@ def tune(
 ) -> Tuned:
     """Fit every candidate and keep the one that ranks the validation users' items best.
 
+    Users without any history get the most popular items, whatever the model.
+
     Args:
         candidates: Unfitted models, which stay as they are.
-        train: What they learn from, shape `(n_train_users, n_items)`.
-        history: What the validation users took before, shape `(n_users, n_items)`.
-        relevant: What they took then, same shape.
+        train: What they learn from, shape `(n_train_users, n_columns)`.
+        history: What the validation users took before, shape `(n_users, n_columns)`.
+        relevant: What they took then, shape `(n_users, n_items)`: the first `n_items` columns are ranked.
         metric: What decides; NDCG@10 where it isn't given.
-        exclude: Items that leave a user's ranking, same shape as `history`; often `history` itself.
+        exclude: Items that leave a user's ranking, same shape as `relevant`; often the history.
 
     Raises:
         InputError: No candidate, or no validation user with a relevant item.
@@ -92,8 +94,10 @@ def tune(
     measure = Ndcg(10) if metric is None else metric
     best: Baseline | None = None
     tried: list[tuple[str, float]] = []
-    for model in _fitted(candidates, train):
-        values = measure.per_user(rank_by_model(model, history, relevant, exclude))
+    n_ranked = relevant.shape[1]
+    popular = Popularity().fit(train, n_ranked).counts
+    for model in _fitted(candidates, train, n_ranked):
+        values = measure.per_user(rank_by_model(model, history, relevant, exclude, popular))
         if not len(values):
             raise InputError(f"none of the {relevant.shape[0]} validation users has a relevant item")
         _logger.info("%s: %s %.4f", model.name, measure.name, values.mean())
@@ -104,15 +108,15 @@ def tune(
     return Tuned(best, max(value for _, value in tried), measure.name, tuple(tried))
 
 
-def _fitted(candidates: Sequence[Baseline], train: csr_array) -> Iterable[Baseline]:
+def _fitted(candidates: Sequence[Baseline], train: csr_array, n_ranked: int) -> Iterable[Baseline]:
     """Fitted copies; a family that can share work does."""
     eases = [model for model in candidates if isinstance(model, Ease)]
     knns = [model for model in candidates if isinstance(model, ItemKnn)]
     if len(eases) == len(candidates):
-        return fit_eases(eases, train)
+        return fit_eases(eases, train, n_ranked)
     if len(knns) == len(candidates):
-        return fit_item_knns(knns, train)
-    return (copy.copy(candidate).fit(train) for candidate in candidates)
+        return fit_item_knns(knns, train, n_ranked)
+    return (copy.copy(candidate).fit(train, n_ranked) for candidate in candidates)
 
 
 def default_grid(name: Family, seed: int = 0, budget: Budget = "full") -> tuple[Baseline, ...]:

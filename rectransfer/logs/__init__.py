@@ -17,6 +17,7 @@ from rectransfer.logs.splits import (
     UserSample,
     UserSplit,
     hold_out_users,
+    k_folds_of_users,
     share_of_users,
     split_by_time,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "fetch",
     "hold_out_users",
     "k_core",
+    "k_folds_of_users",
     "only_items",
     "only_users",
     "plant",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "UserSample",
     "UserSplit",
     "hold_out_users",
+    "k_folds_of_users",
     "share_of_users",
     "split_by_time",
 ]
@@ -25,6 +27,7 @@ __all__ = [
 # Each use of a seed has its own stream: who is held out says nothing about who is sampled.
 _HOLD_OUT: Final = 1
 _SAMPLE: Final = 2
+_FOLDS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,51 @@ def hold_out_users(
     drawn = _shuffled(log.users, seed, _HOLD_OUT)
     kept, held_out = only_users(log, drawn[n:]), only_users(log, drawn[:n])
     return UserSplit(kept, held_out, seed)
+
+
+def k_folds_of_users(log: InteractionLog, k: int = 5, *, seed: int = 0) -> tuple[UserSplit, ...]:
+    """Cuts a log k times between users, drawn at random, so that each is held out once.
+
+    No row is on both sides of a fold, and every row is held out in one fold and kept in the others: what is
+    measured on `held_out`, over all folds, is measured on everybody, by models that never saw them. The
+    sides of a fold share the time, though: for a forecast, split by time as well.
+
+    Args:
+        log: A log of k users or more.
+        k: How many folds; their numbers of users differ by one at most.
+        seed: What to draw them with; the same seed gives the same folds for the same set of users.
+
+    Returns:
+        k splits; each has its own `guarantee`.
+
+    Raises:
+        InputError: k is below 2, or above the number of users.
+
+    Examples:
+        >>> log = InteractionLog.from_frame(
+        ...     pl.DataFrame({"user_id": [1, 2, 3, 3], "item_id": [7, 7, 8, 9], "timestamp": [1, 2, 3, 4]})
+        ... )
+        >>> folds = k_folds_of_users(log, 3)
+        >>> sorted(user for fold in folds for user in fold.held_out.users.ids)
+        [1, 2, 3]
+        >>> [len(fold.kept) + len(fold.held_out) for fold in folds]
+        [4, 4, 4]
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 2 <= k <= log.n_users:
+        raise InputError(
+            f"{log.name}: {log.n_users:,} users cannot be cut into k={k!r} folds; "
+            f"expected a whole number from 2 to {log.n_users:,}"
+        )
+    drawn = _shuffled(log.users, seed, _FOLDS)
+    bounds = np.linspace(0, log.n_users, int(k) + 1).round().astype(int).tolist()
+    return tuple(
+        UserSplit(
+            only_users(log, pl.concat([drawn[:first], drawn[last:]])),
+            only_users(log, drawn[first:last]),
+            seed,
+        )
+        for first, last in pairwise(bounds)
+    )
 
 
 def share_of_users(log: InteractionLog, share: float, *, seed: int = 0) -> UserSample:

@@ -1,4 +1,4 @@
-"""Ranks out of recommendation lists, for models that hand out lists and no scores."""
+"""Ranks and labels out of recommendation lists, for models that hand out lists and no scores."""
 
 import numpy as np
 import polars as pl
@@ -7,7 +7,7 @@ from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.metrics.ranks import RelevantRanks
 
-__all__ = ["ranks_from_lists"]
+__all__ = ["label_lists", "ranks_from_lists"]
 
 
 def ranks_from_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> RelevantRanks:
@@ -49,19 +49,40 @@ def ranks_from_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> RelevantR
     )
 
 
+def label_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
+    """Whether each recommended item was taken: rows for `classification_report`.
+
+    Args:
+        recommended: `user_id` and `item_id`, and what else there is, as `recommend` gives it.
+        test: `user_id` and `item_id` of what came next; a user who isn't in it took nothing.
+
+    Returns:
+        The same rows in the same order, with a column `label` of 0 and 1.
+
+    Raises:
+        InputError: Columns are missing, or ids differ in type.
+
+    Examples:
+        A recommender's scores are no probabilities, so its first place is what is predicted here.
+
+        >>> lists = pl.DataFrame({"user_id": ["u"] * 3, "item_id": ["a", "b", "c"], "rank": [1, 2, 3]})
+        >>> rows = label_lists(lists, pl.DataFrame({"user_id": ["u", "u"], "item_id": ["b", "z"]}))
+        >>> rows["label"].to_list()
+        [0, 1, 0]
+        >>> from rectransfer.metrics import classification_report
+        >>> classification_report(rows["label"], -rows["rank"], threshold=-1).precision
+        0.0
+    """
+    _check_ids(recommended, test)
+    key = [Columns.User, Columns.Item]
+    taken = test.select(key).unique().with_columns(label=pl.lit(1, dtype=pl.Int8))
+    return recommended.join(taken, on=key, how="left", maintain_order="left").with_columns(
+        pl.col("label").fill_null(0)
+    )
+
+
 def _check_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> None:
-    for name, frame, needed in (
-        ("recommended", recommended, (Columns.User, Columns.Item, Columns.Rank)),
-        ("test", test, (Columns.User, Columns.Item)),
-    ):
-        if missing := [column for column in needed if column not in frame.columns]:
-            raise InputError(f"{name} lacks the columns {missing}; it has {frame.columns}")
-    for column in (Columns.User, Columns.Item):
-        if recommended.height and recommended.schema[column] != test.schema[column]:
-            raise InputError(
-                f"{column} is {recommended.schema[column]} in the lists and {test.schema[column]} in the "
-                "test log: cast one of them"
-            )
+    _check_ids(recommended, test, Columns.Rank)
     if (ranks := recommended[Columns.Rank]).null_count() or (ranks.len() and not (ranks >= 1).all()):
         raise InputError(
             f"{Columns.Rank} counts from 1, without nulls; {ranks.null_count()} of {ranks.len()} are null, "
@@ -72,4 +93,17 @@ def _check_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> None:
         if twice:
             raise InputError(
                 f"{twice} of {recommended.height} rows repeat a user's {column}: each may be there once"
+            )
+
+
+def _check_ids(recommended: pl.DataFrame, test: pl.DataFrame, *more: str) -> None:
+    key = (Columns.User, Columns.Item)
+    for name, frame, needed in (("recommended", recommended, (*key, *more)), ("test", test, key)):
+        if missing := [column for column in needed if column not in frame.columns]:
+            raise InputError(f"{name} lacks the columns {missing}; it has {frame.columns}")
+    for column in key:
+        if recommended.height and recommended.schema[column] != test.schema[column]:
+            raise InputError(
+                f"{column} is {recommended.schema[column]} in the lists and {test.schema[column]} in the "
+                "test log: cast one of them"
             )

@@ -6,21 +6,26 @@ from datetime import date
 from typing import Any, Final
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from rectransfer.artefacts import library_versions
 from rectransfer.columns import Columns
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.logs import InteractionLog, hold_out_users, require_log
-from rectransfer.neighbours import ItemWeights, item_weights
+from rectransfer.metrics import Ndcg, rank_relevant
+from rectransfer.neighbours import Neighbours, solve_neighbours
 from rectransfer.pretrained.config import PretrainConfig
 from rectransfer.pretrained.pretrained import Pretrained
 from rectransfer.ranking import (
+    Examples,
     Histories,
     Ranker,
     Tower,
+    Towers,
+    Trained,
     cut_at_random,
     cut_at_share,
-    fit_ranker,
+    fit_rankers,
     fit_tower,
     lay_out,
     uncut,
@@ -38,6 +43,9 @@ SOURCE: Final = "source"
 _FEWEST: Final = 20
 """Users below which nobody is held out: too few to choose anything by."""
 
+_CHECKED: Final = Ndcg(10)
+_MOST_CHECKED: Final = 500  # their scores of all items are in memory at once
+
 _UNMEASURED: Final = 3
 """Epochs of the tower where nobody is held out."""
 
@@ -45,7 +53,7 @@ _UNMEASURED: Final = 3
 @dataclass(frozen=True, eq=False)
 class _Learned:
     table: EmbeddingTable
-    weights: ItemWeights | None
+    weights: Neighbours
     scene: Scene
     epochs: int
 
@@ -84,25 +92,28 @@ def pretrain(
     require_log(source, "pretrain(source)")
     settings = (config or PretrainConfig()).seeded(seed, deterministic)
     ranker: Ranker | None = None
-    epochs = _UNMEASURED
+    epochs, l2 = _UNMEASURED, settings.neighbours_l2[len(settings.neighbours_l2) // 2]
     metrics: dict[str, float] = {}
     if source.n_users >= _FEWEST:
         n = min(settings.most_held_out, max(2, round(settings.held_out * source.n_users)))
         split = hold_out_users(source, n=n, seed=seed)
         logger.info("learning from %s users, holding out %s", split.kept.n_users, n)
-        epochs, ranker, metrics = _measure(split.kept, split.held_out, settings, seed, progress)
+        epochs, l2, ranker, metrics = _measure(split.kept, split.held_out, settings, seed, progress)
     logger.info("learning from all %s users", source.n_users)
-    found = _learn(source, settings, seed, progress, epochs=epochs)
+    found = _learn(source, replace(settings, neighbours_l2=(l2,)), seed, progress, epochs=epochs)
     if ranker is None:
         logger.warning("%s users are too few to hold any out: the ranker stays at its start", source.n_users)
         ranker = Ranker.standard(found.scene.names, settings.ranker.hidden, seed)
+    users = settings.user2vec.fit(source, found.table, progress=progress)
+    whole = Histories.from_log(source, found.table.vocabulary, users.vocabulary)
     return Pretrained(
         items=found.table,
-        users=settings.user2vec.fit(source, found.table, progress=progress),
+        users=users,
         tower=found.scene.towers[SOURCE].layers(),
         ranker=ranker,
         popularity=found.scene.evidence[0].popularity,
-        weights=found.weights,
+        weights=None if settings.keep_histories else found.weights.pruned(),
+        taken=uncut(whole, len(found.table), longest=None).counts if settings.keep_histories else None,
         histories=_latest(source, settings.keep_histories),
         config=settings,
         card=_card(source, metrics, seed),
@@ -120,32 +131,66 @@ def _learn(
 ) -> _Learned:
     """Table, item-item weights and tower of a log.
 
-    The tower's epochs are chosen on the held-out users, or are those that were chosen before.
+    The tower's epochs and the weights' ridge penalty are chosen on the held-out users, or were before.
     """
     by = config.by or ("session" if log.has_sessions else "user")
     table = config.item2vec.fit(sequences(log, by=by), progress=progress)
     histories = Histories.from_log(log, table.vocabulary)
-    seen = uncut(histories, len(table), longest=None).seen
-    popularity = np.log1p(np.asarray(seen.sum(axis=0)).ravel()).astype(np.float32)
-    weights = item_weights(seen, config.neighbours_l2)
+    whole = uncut(histories, len(table), longest=None)
+    popularity = np.log1p(np.asarray(whole.seen.sum(axis=0)).ravel()).astype(np.float32)
+    validation = None
+    if held_out is not None:
+        # cut at random, short and long: a target's histories are thinner than a source's
+        left_out = Histories.from_log(held_out, table.vocabulary)
+        validation = cut_at_random(left_out, len(table), np.random.default_rng(seed))
+    weights = _best_weights(whole.counts, config.neighbours_l2, validation)
     evidence = lay_out(SOURCE, table, table.vocabulary, popularity=popularity, weights=weights)
-    train, validation = replace(config.train, epochs=min(epochs, config.train.epochs)), None
-    if held_out is not None:
-        train = config.train
-        validation = cut_at_share(Histories.from_log(held_out, table.vocabulary), len(table))
-    tower = Tower(evidence, config.tower, seed)
-    trained = fit_tower(
-        tower, histories, train, popularity=popularity, validation=validation, seed=seed, progress=progress
-    )
-    if held_out is not None:
-        logger.info("tower: epoch %s is best; NDCG@50 by epoch %s", trained.epochs, trained.validation)
-    scene = Scene((evidence,), {SOURCE: tower}, np.ones(len(table), np.bool_))
-    return _Learned(table, weights, scene, trained.epochs)
+    how = config.train
+    if validation is None:
+        how = replace(how, epochs=min(epochs, how.epochs))
+
+    def train(tower: Tower, place: int) -> Trained:
+        trained = fit_tower(
+            tower,
+            histories,
+            how,
+            popularity=popularity,
+            validation=validation,
+            seed=seed + place,
+            progress=progress,
+        )
+        if validation is not None:
+            logger.info("tower: epoch %s is best; NDCG@50 by epoch %s", trained.epochs, trained.validation)
+        return trained
+
+    towers = Towers(evidence, config.tower, config.towers, seed)
+    kept = towers.train(train)
+    scene = Scene((evidence,), {SOURCE: towers}, np.ones(len(table), np.bool_))
+    return _Learned(table, weights, scene, kept)
+
+
+def _best_weights(counts: csr_array, penalties: tuple[float, ...], validation: Examples | None) -> Neighbours:
+    """Item-item weights with the penalty that ranks what the held-out users took best."""
+    found = [solve_neighbours(counts, l2) for l2 in penalties]
+    if validation is None or len(found) == 1 or not len(validation):
+        return found[len(found) // 2]
+    rows = np.unique(np.linspace(0, len(validation) - 1, _MOST_CHECKED).astype(np.int64))
+    validation = validation.take(rows)
+    values = [
+        float(
+            _CHECKED.per_user(
+                rank_relevant(one.scores(validation.counts), validation.relevant, validation.seen)
+            ).mean()
+        )
+        for one in found
+    ]
+    logger.info("item-item weights: NDCG@10 by penalty %s", dict(zip(penalties, values, strict=True)))
+    return found[int(np.argmax(values))]
 
 
 def _measure(
     kept: InteractionLog, held_out: InteractionLog, config: PretrainConfig, seed: int, progress: bool
-) -> tuple[int, Ranker, dict[str, float]]:
+) -> tuple[int, float, Ranker, dict[str, float]]:
     """Learn without the held-out users; on them choose the epochs, train the ranker, and measure it.
 
     What the ranker is measured on, half of the held-out users, is learned from only afterwards.
@@ -154,23 +199,22 @@ def _measure(
     scene, n_items = found.scene, len(found.table)
     histories = Histories.from_log(held_out, found.table.vocabulary)
     rng = np.random.default_rng(seed)
-    examples = cut_at_random(histories, n_items, rng)
+    examples = cut_at_random(histories, n_items, rng, per_user=config.per_user)
     slate = scene.lesson(examples, rng)
-    ranker = Ranker.standard(scene.names, config.ranker.hidden, seed).rescale(slate)
-    start = ranker.arrays()
     check = cut_at_share(histories, n_items, users=range(1, len(histories), 2))
-    before = scene.ndcg(ranker, check)
-    fit_ranker(ranker, slate.take(np.flatnonzero(examples.users % 2 == 0)), config.ranker, seed)
-    after = scene.ndcg(ranker, check)
+    half = slate.take(np.flatnonzero(examples.users % 2 == 0))
+    before = scene.ndcg(Ranker.standard(scene.names, config.ranker.hidden, seed).rescale(half), check)
+    after = scene.ndcg(fit_rankers(scene.names, half, config.ranker, seed), check)
     metrics = {
         "users": float(len(check)),
         "ndcg@10_untrained": float(before.mean()) if len(before) else 0.0,
         "ndcg@10": float(after.mean()) if len(after) else 0.0,
         "tower_epochs": float(found.epochs),
+        "neighbours_l2": found.weights.l2,
     }
     logger.info("held-out users: %s", metrics)
-    ranker.load_arrays(start)
-    return found.epochs, fit_ranker(ranker, slate, config.ranker, seed), metrics
+    ranker = fit_rankers(scene.names, slate, config.ranker, seed)
+    return found.epochs, found.weights.l2, ranker, metrics
 
 
 def _latest(log: InteractionLog, longest: int) -> InteractionLog | None:

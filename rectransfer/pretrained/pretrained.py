@@ -14,13 +14,14 @@ from rectransfer.artefacts import Artefact, Writer, load_artefact, read_arrays, 
 from rectransfer.embeddings import EmbeddingTable, UserTable
 from rectransfer.errors import ArtefactError, InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.neighbours import ItemWeights
+from rectransfer.neighbours import Neighbours
 from rectransfer.pretrained.config import PretrainConfig
 from rectransfer.ranking import Ranker
 
 __all__ = ["Pretrained", "load_pretrained"]
 
 _KIND: Final = "pretrained"
+_SPARSE: Final = ("data", "indices", "indptr")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,7 +34,10 @@ class Pretrained:
         tower: The trained layers, by name.
         ranker: The ranker over the source's signals.
         popularity: `log(1 + users who took it)` of each item of the table, shape `(n,)`.
-        weights: Item-item weights in the table's rows, or None for sources too large for them.
+        weights: Which items a history calls for, in the table's rows; None where `taken` tells it, and for
+            sources too large for it.
+        taken: How often each user took each item, shape `(n_users, n_items)`, users in the rows of `users`:
+            what a target's own counts are pooled with. None where no histories are kept.
         histories: `user_id`, `item_id`, `timestamp` [, `session_id`] of the latest interactions of each user;
             None where none are kept.
         config: How it was pretrained.
@@ -45,10 +49,17 @@ class Pretrained:
     tower: Mapping[str, npt.NDArray[np.float32]]
     ranker: Ranker
     popularity: npt.NDArray[np.float32]
-    weights: ItemWeights | None
+    weights: Neighbours | None
+    taken: csr_array | None
     histories: InteractionLog | None
     config: PretrainConfig
     card: Mapping[str, Any]
+
+    @property
+    def l2(self) -> float:
+        """The ridge penalty of the item-item weights that was chosen on the held-out users."""
+        penalties = self.config.neighbours_l2
+        return float(self.card["held_out"].get("neighbours_l2", penalties[len(penalties) // 2]))
 
     def save(self, folder: str | Path) -> None:
         """Write a folder: `card.json`, safetensors and Parquet; no code in it, nothing pickled.
@@ -65,7 +76,9 @@ class Pretrained:
         layers |= {f"ranker.{name}": value for name, value in self.ranker.arrays().items()}
         arrays: dict[str, npt.NDArray[Any]] = {"popularity": self.popularity}
         if self.weights is not None:
-            arrays |= {name: getattr(self.weights.weights, name) for name in ("data", "indices", "indptr")}
+            arrays |= {f"weights.{name}": value for name, value in self.weights.arrays().items()}
+        if self.taken is not None:
+            arrays |= {f"taken.{name}": getattr(self.taken, name) for name in _SPARSE}
         found: dict[str, Writer] = {
             **self.items.writers(f"{prefix}items."),
             **self.users.writers(f"{prefix}users."),
@@ -82,6 +95,7 @@ class Pretrained:
             "items": self.items.fields(),
             "users": self.users.fields(),
             "signals": list(self.ranker.names),
+            "hidden": self.ranker.hidden,
             "config": asdict(self.config),
             "card": dict(self.card),
         }
@@ -99,21 +113,24 @@ class Pretrained:
         try:
             config = PretrainConfig.from_fields(fields["config"])
             items = EmbeddingTable.read(saved, fields["items"], f"{prefix}items.")
-            weights = None
-            if "data" in arrays:
-                parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-                weights = ItemWeights(csr_array(parts, shape=(len(items),) * 2), config.neighbours_l2)
+            users = UserTable.read(saved, fields["users"], f"{prefix}users.")
+            taken = None
+            if parts := _under("taken.", arrays):
+                shape = (len(users.vocabulary), len(items))
+                taken = csr_array(tuple(parts[name] for name in _SPARSE), shape=shape)
+            weights = _under("weights.", arrays)
             histories = None
             if kept in saved.names:
                 histories = InteractionLog.from_frame(pl.read_parquet(saved.path(kept)), name="histories")
-            ranker = Ranker(tuple(fields["signals"]), config.ranker.hidden)
+            ranker = Ranker(tuple(fields["signals"]), fields["hidden"])
             return cls(
                 items=items,
-                users=UserTable.read(saved, fields["users"], f"{prefix}users."),
+                users=users,
                 tower=_under("tower.", layers),
                 ranker=ranker.load_arrays(_under("ranker.", layers)),
                 popularity=arrays["popularity"],
-                weights=weights,
+                weights=Neighbours.from_arrays(weights) if weights else None,
+                taken=taken,
                 histories=histories,
                 config=config,
                 card=dict(fields["card"]),
@@ -144,5 +161,5 @@ def load_pretrained(folder: str | Path) -> Pretrained:
     return Pretrained.read(saved, saved.card.get(_KIND))
 
 
-def _under(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+def _under(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
     return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}

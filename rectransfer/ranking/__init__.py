@@ -1,17 +1,39 @@
 """Signals, tower and ranker: the layers that are learned on top of frozen tables."""
 
+from rectransfer.ranking.augment import Augment
 from rectransfer.ranking.evidence import Evidence, Profiles, lay_out
 from rectransfer.ranking.examples import Examples, cut_at_random, cut_at_share, uncut
 from rectransfer.ranking.histories import Histories
-from rectransfer.ranking.ranker import Ranker, RankerConfig, Slate, fit_ranker
-from rectransfer.ranking.signals import RECENT, SIGNALS, STEADY, Batch, profile_signals, table_signals
+from rectransfer.ranking.losses import (
+    bce,
+    bpr,
+    mse,
+    sampled_bce,
+    sampled_bpr,
+    sampled_mse,
+    sampled_softmax,
+    softmax,
+)
+from rectransfer.ranking.ranker import Ranker, RankerConfig, Slate, fit_ranker, fit_rankers
+from rectransfer.ranking.signals import (
+    RECENT,
+    SIGNALS,
+    STEADY,
+    Batch,
+    fill_unknown,
+    profile_signals,
+    table_signals,
+)
 from rectransfer.ranking.tower import Tower, TowerConfig, UserInputs
-from rectransfer.ranking.train import TrainConfig, Trained, fit_tower, sampled_softmax, softmax
+from rectransfer.ranking.towers import Towers
+from rectransfer.ranking.train import Trained, fit_tower
+from rectransfer.ranking.train_config import TrainConfig
 
 __all__ = [
     "RECENT",
     "SIGNALS",
     "STEADY",
+    "Augment",
     "Batch",
     "Evidence",
     "Examples",
@@ -22,15 +44,24 @@ __all__ = [
     "Slate",
     "Tower",
     "TowerConfig",
+    "Towers",
     "TrainConfig",
     "Trained",
     "UserInputs",
+    "bce",
+    "bpr",
     "cut_at_random",
     "cut_at_share",
+    "fill_unknown",
     "fit_ranker",
+    "fit_rankers",
     "fit_tower",
     "lay_out",
+    "mse",
     "profile_signals",
+    "sampled_bce",
+    "sampled_bpr",
+    "sampled_mse",
     "sampled_softmax",
     "softmax",
     "table_signals",

@@ -5,10 +5,8 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-
 from rectransfer.embeddings import EmbeddingTable
-from rectransfer.neighbours import ItemWeights
+from rectransfer.neighbours import Neighbours
 from rectransfer.ranking.examples import Examples
 from rectransfer.vocabulary import Vocabulary
 
@@ -28,7 +26,7 @@ class Evidence:
         log_prior: Log of the noise distribution, shape `(n,)`; the lowest that is known where unknown.
         popularity: `log(1 + users who took it)`, shape `(n,)`.
         known: Whether the table knows the item, shape `(n,)`.
-        weights: Item-item weights, shape `(n, n)`, or None.
+        weights: Which items a history calls for, or None.
     """
 
     name: str
@@ -37,7 +35,7 @@ class Evidence:
     log_prior: Floats
     popularity: Floats
     known: npt.NDArray[np.bool_]
-    weights: csr_array | None = None
+    weights: Neighbours | None = None
 
     @cached_property
     def unit(self) -> Floats:
@@ -85,7 +83,7 @@ def lay_out(
     items: Vocabulary,
     *,
     popularity: Floats,
-    weights: ItemWeights | None = None,
+    weights: Neighbours | None = None,
     rows: npt.NDArray[np.int64] | None = None,
 ) -> Evidence:
     """A table's arrays in the rows of `items`.
@@ -95,15 +93,14 @@ def lay_out(
         table: None for a domain too thin to learn a table from.
         items: The vocabulary to lay out in.
         popularity: Shape `(len(items),)`.
-        weights: Item-item weights, in the rows of `items` already.
+        weights: Over the rows of `items` already.
         rows: The table's row for each of `items`, -1 where it has none; by default equal ids are equal items.
     """
     n = len(items)
-    solved = None if weights is None else weights.weights
     if table is None:
         nothing = np.zeros((n, 1), np.float32)
         return Evidence(
-            name, nothing, nothing, np.zeros(n, np.float32), popularity, np.zeros(n, np.bool_), solved
+            name, nothing, nothing, np.zeros(n, np.float32), popularity, np.zeros(n, np.bool_), weights
         )
     places = table.vocabulary.rows(items.ids) if rows is None else rows
     known = places >= 0
@@ -111,4 +108,4 @@ def lay_out(
     vectors[known], contexts[known] = table.vectors[places[known]], table.contexts[places[known]]
     log_prior = np.full(n, table.log_prior.min(), dtype=np.float32)
     log_prior[known] = table.log_prior[places[known]]
-    return Evidence(name, vectors, contexts, log_prior, popularity, known, solved)
+    return Evidence(name, vectors, contexts, log_prior, popularity, known, weights)

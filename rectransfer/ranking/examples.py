@@ -1,7 +1,7 @@
 """Examples to learn from: what a user had taken up to some visit, and what was new after it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -15,7 +15,7 @@ from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["LONGEST_HISTORY", "Examples", "cut_at_random", "cut_at_share", "uncut"]
 
-LONGEST_HISTORY: Final = 300
+LONGEST_HISTORY: Final = 1_000
 """Interactions of a history that are used: the latest."""
 
 Rows = npt.NDArray[np.int64]
@@ -58,6 +58,15 @@ class Examples:
         return _ones(self.owner, self.items, (len(self), self.n_items))
 
     @cached_property
+    def counts(self) -> csr_array:
+        """How often an item is in the history, shape `(n, n_items)`."""
+        matrix = csr_array(
+            (np.ones(len(self.items), np.float32), (self.owner, self.items)), shape=(len(self), self.n_items)
+        )
+        matrix.sum_duplicates()
+        return matrix
+
+    @cached_property
     def relevant(self) -> csr_array:
         """1 where an item is a label, shape `(n, n_items)`."""
         return _ones(self.label_owner, self.labels, (len(self), self.n_items))
@@ -76,6 +85,16 @@ class Examples:
         sums = np.maximum(np.asarray(matrix.sum(axis=1)).ravel(), np.finfo(np.float32).tiny)
         matrix.data /= np.repeat(sums, np.diff(matrix.indptr)).astype(np.float32)
         return matrix
+
+    def without(self, items: Mask, rows: Mask) -> "Examples":
+        """The same, but some examples' histories have lost some items.
+
+        Args:
+            items: Which items are lost, shape `(n_items,)`.
+            rows: In which examples, shape `(n,)`.
+        """
+        kept = ~(items[self.items] & rows[self.owner])
+        return replace(self, owner=self.owner[kept], items=self.items[kept], ages=self.ages[kept])
 
     def take(self, rows: Rows) -> "Examples":
         """Some of the examples, in this order."""

@@ -15,7 +15,7 @@ from rectransfer.errors import ArtefactError, InputError
 from rectransfer.ranking.evidence import Floats
 from rectransfer.ranking.threads import threads_for
 
-__all__ = ["Ranker", "RankerConfig", "Slate", "fit_ranker"]
+__all__ = ["Ranker", "RankerConfig", "Slate", "fit_ranker", "fit_rankers"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,26 +28,33 @@ class RankerConfig:
 
     Attributes:
         hidden: Units of the network beside the straight line; 0 leaves it out.
+        members: Rankers that are trained from different seeds; their mean is what counts.
         epochs: Passes over the slates.
         learning_rate: Of Adam; it falls to 0 along a cosine.
         pull: How strongly weights are drawn to where they started (L2-SP; Li et al. 2018, "Explicit inductive
             bias for transfer learning with convolutional networks", section 3.1), in units of loss a user:
             the fewer users, the stronger it acts.
         batch: Slates a step.
+        breadth: A slate weighs `labels ** breadth`: 0 counts users alike, 1 counts what they took alike.
 
     Raises:
         InputError: A value out of its range.
     """
 
     hidden: int = 16
+    members: int = 3
     epochs: int = 12
     learning_rate: float = 0.01
     pull: float = 1.0
     batch: int = 64
+    breadth: float = 0.5
 
     def __post_init__(self) -> None:
-        if min(self.hidden, self.epochs, self.pull) < 0 or self.batch < 1 or self.learning_rate <= 0:
-            raise InputError(f"{self}; expected hidden, epochs and pull at least 0, the others above 0")
+        low = min(self.hidden, self.epochs, self.pull, self.breadth) < 0
+        if low or min(self.batch, self.members) < 1 or self.learning_rate <= 0:
+            raise InputError(
+                f"{self}; expected hidden, epochs, pull and breadth at least 0, the others above 0"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +214,34 @@ class Ranker(nn.Module):
             own["2.weight"].copy_(theirs["2.weight"])
         return self
 
+    @classmethod
+    @torch.no_grad()
+    def mean_of(cls, rankers: Sequence["Ranker"]) -> "Ranker":
+        """One ranker that scores as the mean of several: their networks side by side.
+
+        Raises:
+            InputError: No ranker, or ones of different signals or scales.
+        """
+        first = rankers[0] if rankers else None
+        if first is None or any(
+            one.names != first.names
+            or not torch.equal(one.mean, first.mean)
+            or not torch.equal(one.scale, first.scale)
+            for one in rankers
+        ):
+            raise InputError(f"{len(rankers)} rankers; expected at least one, all of the same signals and scale")
+        found = cls(first.names, sum(one.hidden for one in rankers))
+        found.mean.copy_(first.mean)
+        found.scale.copy_(first.scale)
+        found.line.copy_(torch.stack([one.line for one in rankers]).mean(dim=0))
+        networks = [one.network.state_dict() for one in rankers if one.network is not None]
+        if found.network is not None and networks:
+            own = found.network.state_dict()
+            own["0.weight"].copy_(torch.cat([one["0.weight"] for one in networks]))
+            own["0.bias"].copy_(torch.cat([one["0.bias"] for one in networks]))
+            own["2.weight"].copy_(torch.cat([one["2.weight"] for one in networks], dim=1) / len(rankers))
+        return found
+
     def copy(self) -> "Ranker":
         """The same weights, apart from these."""
         return Ranker(self.names, self.hidden).load_arrays(self.arrays())
@@ -264,8 +299,10 @@ def fit_ranker(ranker: Ranker, slate: Slate, config: RankerConfig, seed: int = 0
                 logs = functional.log_softmax(
                     ranker.weigh(inputs[part]).masked_fill(absent[part], _ABSENT), dim=1
                 )
-                wanted = taken[part] / taken[part].sum(dim=1, keepdim=True)
-                loss = -(wanted * logs).sum(dim=1).mean()
+                labels = taken[part].sum(dim=1)
+                weight = labels**config.breadth
+                losses = -(taken[part] * logs).sum(dim=1) / labels
+                loss = (losses * weight).sum() / weight.sum()
                 pull = sum(((p - s) ** 2).sum() for p, s in zip(ranker.parameters(), start, strict=True))
                 optimiser.zero_grad()
                 (loss + config.pull * pull / len(useful)).backward()  # type: ignore[no-untyped-call]
@@ -273,3 +310,20 @@ def fit_ranker(ranker: Ranker, slate: Slate, config: RankerConfig, seed: int = 0
             schedule.step()
     ranker.eval()
     return ranker
+
+
+def fit_rankers(names: tuple[str, ...], slate: Slate, config: RankerConfig, seed: int = 0) -> Ranker:
+    """Train `config.members` standard rankers from different seeds; their mean varies less than each.
+
+    Args:
+        names: The signals they take.
+        slate: What to learn from, and to measure the signals' scale on.
+        config: How.
+        seed: The first one's; the others count on from it.
+    """
+    return Ranker.mean_of(
+        [
+            fit_ranker(Ranker.standard(names, config.hidden, one).rescale(slate), slate, config, one)
+            for one in range(seed, seed + config.members)
+        ]
+    )

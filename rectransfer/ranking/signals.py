@@ -18,13 +18,26 @@ from scipy.sparse import csr_array
 from rectransfer.ranking.evidence import Evidence, Floats, Profiles
 from rectransfer.ranking.examples import Examples
 
-__all__ = ["RECENT", "SIGNALS", "STEADY", "Batch", "Signal", "profile_signals", "table_signals"]
+__all__ = [
+    "RECENT",
+    "SIGNALS",
+    "STEADY",
+    "Batch",
+    "Signal",
+    "fill_unknown",
+    "profile_signals",
+    "table_signals",
+]
 
 RECENT: Final = 3.0
 """Half-life, in visits, of a history's weight where the last visits count."""
 
 STEADY: Final = 20.0
 """Half-life, in visits, where long-standing habits count."""
+
+
+_FAINT: Final = 0.03
+"""What is added to a score of the item-item weights before its log is taken: the size of a faint one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +66,6 @@ class Batch:
             self._gathered[key] = matrix[self.candidates]  # -1 reads the last row; the ranker masks it
         return self._gathered[key]
 
-    def histories(self) -> list[npt.NDArray[np.int64]]:
-        """The different items of each user's history."""
-        seen = self.examples.seen
-        return np.split(seen.indices.astype(np.int64), seen.indptr[1:-1])
-
 
 Signal = Callable[[Evidence, Batch], Floats]
 
@@ -75,31 +83,13 @@ def affinity_steady(evidence: Evidence, batch: Batch) -> Floats:
     return _affinity(evidence, batch, STEADY)
 
 
-def affinity_max(evidence: Evidence, batch: Batch) -> Floats:
-    """How well the item goes with the one item of the history that it goes with best."""
-    contexts = batch.gather(f"{evidence.name}.contexts", evidence.contexts)
-    return _best(evidence, batch, evidence.vectors, contexts)
-
-
-def similarity_max(evidence: Evidence, batch: Batch) -> Floats:
-    """How much the item is like the one item of the history that it is most like (cosine)."""
-    of_candidates = batch.gather(f"{evidence.name}.unit", evidence.unit)
-    return _best(evidence, batch, evidence.unit, of_candidates)
-
-
-def similarity_mean(evidence: Evidence, batch: Batch) -> Floats:
-    """How much the item is like the history as a whole (mean cosine)."""
-    query = np.asarray(batch.weights[STEADY] @ evidence.unit, dtype=np.float32)
-    found: Floats = np.einsum("ud,umd->um", query, batch.gather(f"{evidence.name}.unit", evidence.unit))
-    return found
-
-
 def neighbours(evidence: Evidence, batch: Batch) -> Floats:
-    """How strongly the items of the history call for this one, by how they were bought together."""
+    """How strongly the items of the history call for this one, by how they were bought together (log)."""
     if evidence.weights is None:
         return np.zeros(batch.candidates.shape, np.float32)
-    scores = csr_array(batch.examples.seen @ evidence.weights).toarray()
-    return np.take_along_axis(scores, batch.candidates, axis=1).astype(np.float32)
+    scores = evidence.weights.scores(batch.examples.counts)
+    # a regression of 0 and 1 gives something like a probability, and the ranker adds up logs
+    return np.log(np.maximum(np.take_along_axis(scores, batch.candidates, axis=1), 0) + _FAINT)
 
 
 def popularity(evidence: Evidence, batch: Batch) -> Floats:
@@ -118,9 +108,6 @@ SIGNALS: Final[Mapping[str, Signal]] = MappingProxyType(
         for function in (
             affinity_recent,
             affinity_steady,
-            affinity_max,
-            similarity_max,
-            similarity_mean,
             neighbours,
             popularity,
             unknown,
@@ -147,17 +134,21 @@ def profile_signals(profiles: Profiles, batch: Batch) -> dict[str, Floats]:
     return {"profile.affinity": affinity, "profile.missing": missing}
 
 
+def fill_unknown(evidence: Evidence, batch: Batch, values: Floats) -> Floats:
+    """Give items that a domain has never seen what the user's other candidates have on average.
+
+    A vector of zeros would say something else: 0 is a high affinity and a low similarity.
+    """
+    told = evidence.known[batch.candidates] & (batch.candidates >= 0)
+    if told.all():
+        return values
+    sums = np.where(told, values, 0).sum(axis=1, keepdims=True)
+    means = sums / np.maximum(told.sum(axis=1, keepdims=True), 1)
+    return np.where(told, values, means).astype(np.float32)
+
+
 def _affinity(evidence: Evidence, batch: Batch, half_life: float) -> Floats:
     query = np.asarray(batch.weights[half_life] @ evidence.vectors, dtype=np.float32)
     contexts = batch.gather(f"{evidence.name}.contexts", evidence.contexts)
     found: Floats = np.einsum("ud,umd->um", query, contexts)
-    return found
-
-
-def _best(evidence: Evidence, batch: Batch, vectors: Floats, of_candidates: Floats) -> Floats:
-    best = np.zeros(batch.candidates.shape, np.float32)
-    for user, history in enumerate(batch.histories()):
-        held = history[evidence.known[history]]
-        if len(held):
-            best[user] = (of_candidates[user] @ vectors[held].T).max(axis=1)
-    return best
+    return fill_unknown(evidence, batch, found)

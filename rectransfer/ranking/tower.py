@@ -24,7 +24,7 @@ class TowerConfig:
         hidden: Units of the user network's hidden layer; 0 leaves the network out.
         width: Length of the vectors that the networks add.
         dropout: Share of inputs and hidden units that are dropped in training.
-        activation: `"relu"`, `"gelu"` or `"tanh"`.
+        activation: `"relu"`, `"gelu"`, `"tanh"`, `"silu"` or `"leaky_relu"`.
 
     Raises:
         InputError: A value out of its range.
@@ -44,7 +44,13 @@ class TowerConfig:
             raise InputError(f"activation={self.activation!r}; choose one of {', '.join(_ACTIVATIONS)}")
 
 
-_ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
+_ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+    "silu": nn.SiLU,
+    "leaky_relu": nn.LeakyReLU,
+}
 
 
 @dataclass(frozen=True, eq=False)

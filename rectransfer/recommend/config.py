@@ -24,7 +24,8 @@ class RecommenderConfig:
         pulls: How strongly the ranker of a transferred model may be drawn to its source; the gate tries each.
         folds: Parts that the target's users are split into, for cross-fitting and for the gate.
         per_user: Cuts of each user's history that the ranker learns from.
-        neighbours_l2: Ridge penalty of the target's item-item weights.
+        neighbours_l2: Ridge penalties of the target's item-item weights; the first fold chooses.
+        towers: How many towers are trained on the target alone; their mean is what counts.
         confidence: The share of the bootstrap's draws in which the transfer has to be better, for it to ship.
         depth: Candidates that each retriever brings.
         seed: Where randomness starts.
@@ -35,15 +36,16 @@ class RecommenderConfig:
 
     item2vec: Item2Vec = field(default_factory=Item2Vec)
     tower: TowerConfig = field(default_factory=TowerConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=20, batch=32, patience=3))
     fine_tune: TrainConfig = field(
-        default_factory=lambda: TrainConfig(epochs=4, learning_rate=1e-4, patience=2)
+        default_factory=lambda: TrainConfig(epochs=12, learning_rate=5e-4, batch=32, patience=2)
     )
     ranker: RankerConfig = field(default_factory=RankerConfig)
-    pulls: tuple[float, ...] = (1.0, 100.0)
+    pulls: tuple[float, ...] = (100.0, 1000.0)
     folds: int = 3
     per_user: int = 3
-    neighbours_l2: float = 200.0
+    neighbours_l2: tuple[float, ...] = (100.0, 300.0, 1000.0)
+    towers: int = 1
     confidence: float = 0.75
     depth: int = 300
     seed: int = 0
@@ -55,11 +57,14 @@ class RecommenderConfig:
             )
         if not 0.5 <= self.confidence < 1:
             raise InputError(f"confidence={self.confidence}; expected from 0.5 up to, but not, 1")
-        if not self.pulls or min(self.pulls) < 0 or self.neighbours_l2 <= 0:
+        object.__setattr__(self, "neighbours_l2", tuple(self.neighbours_l2))
+        if not self.pulls or min(self.pulls) < 0 or min(self.neighbours_l2, default=0) <= 0:
             raise InputError(
-                f"pulls={self.pulls}, neighbours_l2={self.neighbours_l2}; expected numbers from 0, and one "
-                "above 0"
+                f"pulls={self.pulls}, neighbours_l2={self.neighbours_l2}; expected numbers from 0, and "
+                "numbers above 0"
             )
+        if self.towers < 1:
+            raise InputError(f"towers={self.towers}; expected at least 1")
         object.__setattr__(self, "pulls", tuple(self.pulls))
         # cross-fitted tables of thin logs are small: one thread makes them repeatable at no cost
         object.__setattr__(self, "item2vec", replace(self.item2vec, seed=self.seed, deterministic=True))

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -21,13 +21,16 @@ from rectransfer.ranking import (
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import ALONE, Contender, Fold, Verdict, judge
 from rectransfer.recommend.ground import Ground, SourceView
-from rectransfer.recommend.learn import JOINT, Lesson, learn
+from rectransfer.recommend.learn import JOINT, Chosen, Lesson, learn
 from rectransfer.scene import Scene
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["Fitted", "fit"]
 
 logger = logging.getLogger(__name__)
+
+_HISTORY: Final = 1 / 3
+"""The share of a user's visits that the gate takes as history; a young log has less past than future."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,21 +61,21 @@ def fit(ground: Ground, config: RecommenderConfig, progress: Callable[[str], Non
     users = ground.target.users
     folds = min(config.folds, len(users))
     parts = np.array_split(np.random.default_rng(config.seed).permutation(len(users)), folds)
-    epochs: dict[str, int] = {}
+    picked = Chosen()
     views: list[tuple[Fold, Fold | None]] = []
     if folds > 1:
         for number, part in enumerate(parts, 1):
             progress(f"cross-fitting, part {number} of {folds}")
             rest = np.setdiff1d(np.arange(len(users)), part)
-            lesson = learn(ground, config, Vocabulary(users.take(rest)), epochs, config.seed)
+            lesson = learn(ground, config, Vocabulary(users.take(rest)), picked, config.seed)
             views.append(_views(ground, config, lesson, Vocabulary(users.take(np.sort(part)))))
     progress("learning from everybody")
-    lesson = learn(ground, config, users, epochs or dict.fromkeys(_towers(ground), 0), config.seed)
+    lesson = learn(ground, config, users, picked, config.seed)
     progress("at the gate")
     contenders = _contenders(ground, config, lesson, views)
     chosen, verdict = judge(contenders, config)
     scene = lesson.transferred if chosen.transferred and lesson.transferred is not None else lesson.alone
-    ranker = chosen.final(config) if views else chosen.start(_empty(scene))
+    ranker = chosen.final(config) if views else chosen.ranker(_empty(scene), config)
     log = ground.merged if chosen.transferred else ground.target
     return Fitted(scene, ranker, log, verdict)
 
@@ -93,11 +96,15 @@ def _fold(
     histories = Histories.from_log(log, ground.items, users)
     rng = np.random.default_rng(config.seed)
     learning = cut_at_random(histories, n_items, rng, per_user=config.per_user, labels_in=ground.on_sale)
+    had = learning.seen
     checking = _measured(ground, log, users)
+    if ground.shares_users:  # every second one as if new here: such users will come
+        learning = learning.without(ground.on_sale, np.arange(len(learning)) % 2 == 1)
+        checking = checking.without(ground.on_sale, np.arange(len(checking)) % 2 == 1)
     # what is recommended leaves out what was had in the target, so the gate does the same
     viewed = _measured(ground, ground.target, users).seen
     return Fold(
-        learn=scene.lesson(learning, rng),
+        learn=scene.lesson(learning, rng, exclude=had),
         examples=checking,
         candidates=(found := scene.candidates(checking, exclude=viewed)),
         slate=scene.slate(checking, found),
@@ -105,7 +112,7 @@ def _fold(
 
 
 def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples:
-    """What the gate measures on: the first three quarters of each user's visits to the target.
+    """What the gate measures on: the first third of each user's visits to the target.
 
     `log` may add what shared users did elsewhere before that. The labels are what is new in the target
     afterwards.
@@ -114,7 +121,7 @@ def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Example
     visit = Columns.Session if ground.target.has_sessions else Columns.Timestamp
     number = pl.col(visit).rle_id().over(Columns.User)
     last = number.max().over(Columns.User)
-    cut = ((last + 1) * 0.75).round().clip(1, last).cast(pl.Int64)
+    cut = ((last + 1) * _HISTORY).round().clip(1, last).cast(pl.Int64)
     marked = frame.with_columns(late=(number.cast(pl.Int64) >= cut) & (last > 0))
     first_late = (
         marked.filter("late").group_by(Columns.User).agg(pl.col(Columns.Timestamp).min().alias("cut"))
@@ -143,14 +150,14 @@ def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Example
 def _contenders(
     ground: Ground, config: RecommenderConfig, lesson: Lesson, views: list[tuple[Fold, Fold | None]]
 ) -> list[Contender]:
-    names = lesson.alone.names
     found = [
         Contender(
             ALONE,
             tuple(alone for alone, _ in views),
-            lambda slate: Ranker.standard(names, config.ranker.hidden, config.seed).rescale(slate),
+            None,
             config.ranker.pull,
             transferred=False,
+            names=lesson.alone.names,
         )
     ]
     if lesson.transferred is None:
@@ -159,20 +166,23 @@ def _contenders(
     for view in ground.sources:
         label = "transfer" if len(ground.sources) == 1 else f"transfer from {view.name}"
         found.append(Contender(f"{label}, as it comes", folds, _carried(view, lesson, grow=False), None))
-        for pull in config.pulls:
+        for pull in sorted(config.pulls, reverse=True):
             start = _carried(view, lesson, grow=True)
             found.append(Contender(f"{label}, fine-tuned (pull {pull:g})", folds, start, pull))
     return found
 
 
 def _carried(view: SourceView, lesson: Lesson, *, grow: bool) -> Callable[[Slate], Ranker]:
-    """The source's ranker, over its own signals or grown to all; of the joint table's where it has none."""
+    """The source's ranker, over its own signals or grown to all.
+
+    What it has learned about the source's signals is said of the joint ones: those are the same, gone on with
+    the target's own log.
+    """
     assert lesson.transferred is not None  # noqa: S101 (only called where there is one)
     names = lesson.transferred.names
-    own = view.ranker
-    if not set(own.names) <= set(names) or not view.evidence.known[lesson.transferred.on_sale].any():
-        kept = [name for name in own.names if f"{JOINT}.{name.partition('.')[2]}" in names]
-        own = own.renamed({name: f"{JOINT}.{name.partition('.')[2]}" for name in kept})
+    joint = {name: f"{JOINT}.{name.partition('.')[2]}" for name in view.ranker.names}
+    own = view.ranker.renamed({name: new if new in names else name for name, new in joint.items()})
+    own = own.renamed({name: name for name in own.names if name in names})
 
     def start(slate: Slate) -> Ranker:
         if not grow:
@@ -181,10 +191,6 @@ def _carried(view: SourceView, lesson: Lesson, *, grow: bool) -> Callable[[Slate
         return Ranker(names, own.hidden).grown_from(own).rescale(slate, only=new)
 
     return start
-
-
-def _towers(ground: Ground) -> list[str]:
-    return [*(view.name for view in ground.sources), "target"]
 
 
 def _empty(scene: Scene) -> Slate:

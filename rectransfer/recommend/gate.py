@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rectransfer.metrics import Interval, paired_bootstrap
-from rectransfer.ranking import Examples, Ranker, Slate, fit_ranker
+from rectransfer.ranking import Examples, Ranker, Slate, fit_ranker, fit_rankers
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.scene import list_ndcg
 
@@ -100,19 +100,24 @@ class Contender:
     Attributes:
         name: What reports call it.
         folds: Its views of the folds.
-        start: Makes the ranker that it begins from, given a slate to measure signals on.
+        start: Makes the ranker that it begins from, given a slate to measure signals on; None: standard
+            rankers of `names`, as there is nothing to begin from.
         pull: How strongly the ranker is held to that start; None: it isn't trained.
+        names: The signals, where there is no start.
         transferred: Whether it takes anything from a source.
     """
 
     name: str
     folds: tuple[Fold, ...]
-    start: Callable[[Slate], Ranker]
+    start: Callable[[Slate], Ranker] | None
     pull: float | None
     transferred: bool = True
+    names: tuple[str, ...] = ()
 
     def ranker(self, slate: Slate, config: RecommenderConfig) -> Ranker:
         """The ranker, trained on a slate."""
+        if self.start is None:
+            return fit_rankers(self.names, slate, config.ranker, config.seed)
         ranker = self.start(slate)
         if self.pull is None:
             return ranker
@@ -138,8 +143,14 @@ class Contender:
 def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Contender, Verdict]:
     """Measure the contenders on the same users, and choose.
 
-    The transferred contender with the best mean meets the target alone. What it gains is measured without the
-    advantage of having been picked: each fold's users count with the contender that was best on the others.
+    One transferred contender meets the target alone: the one that is held closest to its source among those
+    whose mean is within a standard error of the best (Breiman et al. 1984, "Classification and regression
+    trees", section 3.4.3). What it gains is measured without the advantage of having been picked: each fold's
+    users count with the contender that would be picked on the others.
+
+    Args:
+        contenders: The transferred ones in the order of how closely they are held to their source.
+        config: How sure the gate has to be.
     The transfer ships where that gain is positive in at least `config.confidence` of the bootstrap's draws;
     in doubt the target alone does.
     """
@@ -160,7 +171,7 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
             "unmeasured; fit again when the log has grown"
         )
         return rivals[0], _verdict("transfer", reason, _UNMEASURED, n_users, rivals[0], means)
-    best = max(rivals, key=lambda one: means[one.name])
+    best = rivals[_pick([values[one.name] for one in rivals])]
     picked = _picked_by_the_others([folds[one.name] for one in rivals])
     gap = paired_bootstrap(picked, values[ALONE], seed=config.seed)
     # the lower end of the interval that leaves 1 - confidence below it
@@ -173,20 +184,31 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
 
 
 def _picked_by_the_others(rivals: list[list[npt.NDArray[np.float64]]]) -> npt.NDArray[np.float64]:
-    """Each fold's values of the rival that is best on the other folds."""
+    """Each fold's values of the rival that is picked on the other folds."""
     found = []
     for fold in range(len(rivals[0])):
         others = [np.concatenate([*rival[:fold], *rival[fold + 1 :], np.zeros(0)]) for rival in rivals]
-        best = int(np.argmax([other.mean() if len(other) else 0.0 for other in others]))
-        found.append(rivals[best][fold])
+        found.append(rivals[_pick(others)][fold])
     return np.concatenate(found)
+
+
+def _pick(rivals: list[npt.NDArray[np.float64]]) -> int:
+    """The first whose mean over the users is within a standard error of the best."""
+    if len(rivals[0]) < _FEWEST:
+        return 0
+    best = rivals[int(np.argmax([one.mean() for one in rivals]))]
+    for place, one in enumerate(rivals):
+        gap = best - one
+        if gap.mean() <= gap.std(ddof=1) / np.sqrt(len(gap)):
+            return place
+    raise AssertionError("the best is within a standard error of itself")
 
 
 def _words(ships: str, gap: Interval, transferred: float, alone: float, n_users: int) -> str:
     numbers = (
         f"NDCG@10 {transferred:.4f} with the source and {alone:.4f} without it, a difference of "
         f"{gap.mean:+.4f} (95 % interval {gap.low:+.4f} to {gap.high:+.4f}) on {n_users} users of the "
-        "target, each fold by the model that was best on the others"
+        "target, each fold by the model that was picked on the others"
     )
     if ships == "transfer":
         sure = "the transfer helps" if gap.low > 0 else "the transfer probably helps, but it may be chance"

@@ -15,9 +15,9 @@ from rectransfer.columns import Columns
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.neighbours import ItemWeights
+from rectransfer.neighbours import solve_neighbours
 from rectransfer.pretrained import SOURCE, Pretrained
-from rectransfer.ranking import Evidence, Ranker, Tower, lay_out
+from rectransfer.ranking import Evidence, Ranker, Towers, lay_out
 from rectransfer.transfer import Bridges, align, bridges, require_bridge
 from rectransfer.vocabulary import Vocabulary
 
@@ -41,6 +41,8 @@ class SourceView:
         evidence: Its arrays in the rows of the ground's items.
         bridges: What connects it to the target.
         ranker: Its ranker, the signals called by its name here.
+        taken: How often each of its users took each of the ground's items, shape `(n_users, n_items)`; None
+            where the source keeps no counts.
     """
 
     name: str
@@ -48,10 +50,11 @@ class SourceView:
     evidence: Evidence
     bridges: Bridges
     ranker: Ranker
+    taken: csr_array | None
 
-    def tower(self) -> Tower:
-        """Its tower over the ground's items, with the layers that it was trained to."""
-        return Tower(self.evidence, self.pretrained.config.tower).load_layers(self.pretrained.tower)
+    def towers(self) -> Towers:
+        """Its towers over the ground's items, with the layers that they were trained to."""
+        return Towers.load(self.evidence, self.pretrained.config.tower, self.pretrained.tower)
 
     def table(self, items: Vocabulary) -> EmbeddingTable | None:
         """Its table under the target's ids, to go on from; None where it knows none of the items."""
@@ -214,15 +217,23 @@ def _view(
     known = rows >= 0
     popularity = np.zeros(len(items), np.float32)
     popularity[known] = one.popularity[rows[known]]
-    weights = None
-    if one.weights is not None:
-        chosen = csr_array(
-            (np.ones(known.sum(), np.float32), (np.flatnonzero(known), rows[known])),
-            shape=(len(items), len(one.items)),
-        )
-        weights = ItemWeights(csr_array(chosen @ one.weights.weights @ chosen.T), one.weights.l2)
+    taken, weights = _taken(one, rows), None
+    if taken is not None:
+        weights = solve_neighbours(taken, one.l2)
+    elif one.weights is not None:
+        weights = one.weights.moved(rows)
     evidence = lay_out(name, one.items, items, popularity=popularity, weights=weights, rows=rows)
     ranker = Ranker(
         tuple(f"{name}.{signal.partition('.')[2]}" for signal in one.ranker.names), one.ranker.hidden
     ).load_arrays(one.ranker.arrays())
-    return SourceView(name, one, evidence, bridge, ranker)
+    return SourceView(name, one, evidence, bridge, ranker, taken)
+
+
+def _taken(one: Pretrained, rows: npt.NDArray[np.int64]) -> csr_array | None:
+    """A source's counts with a column for each of the ground's items."""
+    if one.taken is None:
+        return None
+    known = np.flatnonzero(rows >= 0)
+    ones = np.ones(len(known), np.float32)
+    moved = csr_array((ones, (rows[known], known)), shape=(one.taken.shape[1], len(rows)))
+    return csr_array(one.taken @ moved)

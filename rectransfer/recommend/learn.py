@@ -1,43 +1,66 @@
 """Learning from the target, with some of its users left out."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import polars as pl
+from scipy.sparse import coo_array, csr_array
 
 from rectransfer.columns import Columns
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.neighbours import item_weights
+from rectransfer.metrics import Ndcg, rank_relevant
+from rectransfer.neighbours import Neighbours, solve_neighbours
 from rectransfer.ranking import (
     Evidence,
     Examples,
     Histories,
     Profiles,
     Tower,
+    Towers,
+    Trained,
     cut_at_share,
     fit_tower,
     lay_out,
     uncut,
 )
 from rectransfer.recommend.config import RecommenderConfig
-from rectransfer.recommend.ground import Ground
+from rectransfer.recommend.ground import Ground, SourceView
 from rectransfer.scene import Scene
 from rectransfer.sequences import sequences
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["JOINT", "TARGET", "Lesson", "learn"]
+__all__ = ["JOINT", "TARGET", "Chosen", "Lesson", "learn"]
 
 logger = logging.getLogger(__name__)
+
+_FEWEST: Final = 10
+"""Users left out below which nothing is chosen by them."""
+
+_LATEST: Final = 100
+"""Interactions of each shared user that the joint table goes on with."""
 
 TARGET: Final = "target"
 """What the signals of the target's own table are called by."""
 
 JOINT: Final = "joint"
 """What the signals of the table are called by that began as the source's and went on with the target."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the first fold chose on the users it left out, for the others to keep.
+
+    Attributes:
+        epochs: How long the towers are trained, by domain.
+        l2: The ridge penalty of the target's item-item weights, by domain.
+    """
+
+    epochs: dict[str, int] = field(default_factory=dict)
+    l2: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +77,7 @@ class Lesson:
 
 
 def learn(
-    ground: Ground, config: RecommenderConfig, users: Vocabulary, epochs: dict[str, int], seed: int
+    ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: Chosen, seed: int
 ) -> Lesson:
     """Learn tables, item-item weights and towers from the logs of some users.
 
@@ -62,31 +85,100 @@ def learn(
         ground: Sources and target.
         config: How.
         users: Whose logs.
-        epochs: How long each tower is trained, by domain; a tower that isn't in it is validated on the users
-            left out, and its best epoch is entered.
+        chosen: What was chosen before; what isn't in it is chosen now, on the users left out, and entered.
         seed: Where randomness starts.
     """
     own = _of(ground.target, users)
     left_out = _left_out(ground, users)
-    target = _evidence(TARGET, own, ground, config, start=None)
-    towers = _tower(Tower(target, config.tower, seed), TARGET, ground, config, users, left_out, epochs, seed)
-    alone = Scene((target,), {TARGET: towers} if towers else {}, ground.on_sale, config.depth)
+    counts = _counts(own, ground)
+    weights = _own_weights(counts, config, chosen, left_out)
+    target = _evidence(TARGET, own, ground, config, counts=counts, weights=weights)
+    fresh = Towers(target, config.tower, config.towers, seed)
+    own_towers = _train(fresh, TARGET, ground, config, users, left_out, chosen, seed)
+    alone = Scene((target,), {TARGET: own_towers}, ground.on_sale, config.depth)
     if not ground.sources:
         return Lesson(alone, None)
-    merged = _of(ground.merged, users, keep_strangers=ground)
-    joint = []
-    for view in ground.sources[:1]:
-        start = view.table(ground.items)
-        joint.append(_evidence(JOINT, merged, ground, config, start=start, under=view.evidence))
+    merged = _of(ground.merged, users)
+    if ground.shares_users:  # what they did elsewhere long ago would only take time
+        merged = merged.with_frame(merged.frame.group_by(Columns.User, maintain_order=True).tail(_LATEST))
+    view = ground.sources[0]
+    pooled = _pooled(view, counts, users)
+    joint = _evidence(
+        JOINT,
+        merged,
+        ground,
+        config,
+        counts=pooled,
+        weights=solve_neighbours(pooled, view.pretrained.l2),
+        view=view,
+    )
     carried = {}
     for view in ground.sources:
         if view.evidence.known[ground.on_sale].any():
-            tower = _tower(view.tower(), view.name, ground, config, users, left_out, epochs, seed)
-            carried[view.name] = tower or view.tower()
+            carried[view.name] = _train(
+                view.towers(), view.name, ground, config, users, left_out, chosen, seed
+            )
     sources = [view.evidence for view in ground.sources]
-    profiles = _profiles(ground, joint[0])
-    scene = Scene((*sources, *joint, target), carried, ground.on_sale, config.depth, profiles)
+    profiles = _profiles(ground, joint)
+    towers = {**carried, TARGET: own_towers}
+    scene = Scene((*sources, joint, target), towers, ground.on_sale, config.depth, profiles)
     return Lesson(alone, scene)
+
+
+def _counts(log: InteractionLog, ground: Ground) -> csr_array:
+    """How often each of a log's users took each item, shape `(n_users, n_items)`."""
+    return uncut(Histories.from_log(log, ground.items), len(ground.items), longest=None).counts
+
+
+def _pooled(view: SourceView, counts: csr_array, users: Vocabulary) -> csr_array:
+    """A source's counts and the target's, a row for each user of either."""
+    if view.taken is None:
+        return counts
+    rows = view.pretrained.users.vocabulary.rows(users.ids) if _same_ids(view, users) else None
+    n = view.taken.shape[0]
+    places = np.arange(n, n + counts.shape[0])
+    if rows is not None:
+        places = np.where(rows >= 0, rows, places)
+    taken, own = coo_array(view.taken), coo_array(counts)
+    pooled = csr_array(
+        (
+            np.concatenate([taken.data, own.data]),
+            (np.concatenate([taken.row, places[own.row]]), np.concatenate([taken.col, own.col])),
+        ),
+        shape=(n + counts.shape[0], counts.shape[1]),
+    )
+    return csr_array(pooled[np.flatnonzero(np.diff(pooled.indptr))])
+
+
+def _same_ids(view: SourceView, users: Vocabulary) -> bool:
+    return view.bridges.kind in ("users", "both") and view.pretrained.users.vocabulary.dtype == users.dtype
+
+
+def _own_weights(
+    counts: csr_array, config: RecommenderConfig, chosen: Chosen, left_out: Examples | None
+) -> Neighbours:
+    """The target's item-item weights; the first fold chooses their penalty."""
+    if TARGET not in chosen.l2:
+        if left_out is None or len(left_out) < _FEWEST:
+            chosen.l2[TARGET] = config.neighbours_l2[len(config.neighbours_l2) // 2]
+        else:
+            values = {
+                l2: float(
+                    Ndcg(10)
+                    .per_user(
+                        rank_relevant(
+                            solve_neighbours(counts, l2).scores(left_out.counts),
+                            left_out.relevant,
+                            left_out.seen,
+                        )
+                    )
+                    .mean()
+                )
+                for l2 in config.neighbours_l2
+            }
+            logger.info("the target's item-item weights: NDCG@10 by penalty %s", values)
+            chosen.l2[TARGET] = max(values, key=lambda l2: values[l2])
+    return solve_neighbours(counts, chosen.l2[TARGET])
 
 
 def _profiles(ground: Ground, joint: Evidence) -> Profiles | None:
@@ -108,11 +200,9 @@ def _profiles(ground: Ground, joint: Evidence) -> Profiles | None:
     return Profiles(users.vocabulary, users.vectors, contexts)
 
 
-def _of(log: InteractionLog, users: Vocabulary, keep_strangers: Ground | None = None) -> InteractionLog:
-    """The rows of some users; with a ground also those of users who aren't the target's at all."""
+def _of(log: InteractionLog, users: Vocabulary) -> InteractionLog:
+    """The rows of some users."""
     rows = users.rows(log.frame[Columns.User]) >= 0
-    if keep_strangers is not None:
-        rows |= keep_strangers.target.users.rows(log.frame[Columns.User]) < 0
     return log.with_frame(log.frame.filter(pl.Series(rows)))
 
 
@@ -131,13 +221,17 @@ def _evidence(
     ground: Ground,
     config: RecommenderConfig,
     *,
-    start: EmbeddingTable | None,
-    under: Evidence | None = None,
+    counts: csr_array,
+    weights: Neighbours,
+    view: SourceView | None = None,
 ) -> Evidence:
-    """A table over a log's sequences, with item-item weights and popularity."""
-    seen = uncut(Histories.from_log(log, ground.items), len(ground.items), longest=None).seen
-    popularity = np.log1p(np.asarray(seen.sum(axis=0)).ravel()).astype(np.float32)
-    weights = item_weights(seen, config.neighbours_l2)
+    """A table over a log's sequences, with item-item weights and popularity.
+
+    With a view its table is where training starts.
+    """
+    buyers = np.bincount(counts.indices, minlength=len(ground.items))
+    popularity = np.log1p(buyers).astype(np.float32)
+    start = None if view is None else view.table(ground.items)
     by = "session" if log.has_sessions else "user"
     begun = start if start is not None and _overlap(start, log) else None
     how = config.item2vec if start is None else replace(config.item2vec, dimensions=start.dimensions)
@@ -148,7 +242,7 @@ def _evidence(
         logger.info("no %s table: %s", name, error)
         return lay_out(name, None, ground.items, popularity=popularity, weights=weights)
     laid = lay_out(name, table, ground.items, popularity=popularity, weights=weights)
-    return laid if under is None or begun is None else _over(under, laid)
+    return laid if view is None or begun is None else _over(view.evidence, laid)
 
 
 def _overlap(start: EmbeddingTable, log: InteractionLog) -> bool:
@@ -164,33 +258,37 @@ def _over(under: Evidence, laid: Evidence) -> Evidence:
     return replace(laid, vectors=vectors, contexts=contexts, log_prior=prior, known=laid.known | under.known)
 
 
-def _tower(
-    tower: Tower,
+def _train(
+    towers: Towers,
     name: str,
     ground: Ground,
     config: RecommenderConfig,
     users: Vocabulary,
     left_out: Examples | None,
-    epochs: dict[str, int],
+    chosen: Chosen,
     seed: int,
-) -> Tower | None:
-    """A tower trained on the target: for the epochs that were chosen, or choosing them now."""
-    train = config.train if name == TARGET else config.fine_tune
-    chosen = epochs.get(name)
-    if chosen is None and (left_out is None or len(left_out) < 10):
-        epochs[name] = chosen = 0
+) -> Towers:
+    """Towers trained on the target: for the epochs that were chosen, or choosing them now."""
+    how = config.train if name == TARGET else config.fine_tune
+    epochs = chosen.epochs.get(name)
+    if epochs is None and (left_out is None or len(left_out) < _FEWEST):
+        chosen.epochs[name] = epochs = 0
     histories = Histories.from_log(ground.target if name == TARGET else ground.merged, ground.items, users)
     popularity = np.log1p(np.bincount(histories.items, minlength=len(ground.items))).astype(np.float32)
-    trained = fit_tower(
-        tower,
-        histories,
-        train if chosen is None else replace(train, epochs=chosen),
-        popularity=popularity,
-        validation=left_out if chosen is None else None,
-        labels_in=ground.on_sale,
-        seed=seed,
-    )
-    if chosen is None:
-        logger.info("%s tower: epoch %s; NDCG@50 by epoch %s", name, trained.epochs, trained.validation)
-        epochs[name] = trained.epochs
-    return tower
+
+    def train(tower: Tower, place: int) -> Trained:
+        return fit_tower(
+            tower,
+            histories,
+            how if epochs is None else replace(how, epochs=epochs),
+            popularity=popularity,
+            validation=left_out if epochs is None else None,
+            labels_in=ground.on_sale,
+            seed=seed + place,
+        )
+
+    kept = towers.train(train)
+    if epochs is None:
+        logger.info("%s towers: epoch %s", name, kept)
+        chosen.epochs[name] = kept
+    return towers

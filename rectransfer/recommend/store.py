@@ -6,12 +6,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.sparse import csr_array
 
 from rectransfer.artefacts import Artefact, Writer, read_arrays, read_ids, write_arrays, write_ids
 from rectransfer.errors import ArtefactError, InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import Evidence, Profiles, Ranker, Tower, TowerConfig
+from rectransfer.neighbours import Neighbours
+from rectransfer.ranking import Evidence, Profiles, Ranker, TowerConfig, Towers
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.state import State
@@ -24,7 +24,6 @@ __all__ = ["KIND", "fields", "read", "writers"]
 KIND: Final = "recommender"
 
 _ARRAYS: Final = ("vectors", "contexts", "log_prior", "popularity", "known")
-_SPARSE: Final = ("data", "indices", "indptr")
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -54,7 +53,7 @@ def writers(state: State) -> dict[str, Writer]:
 def _arrays(evidence: Evidence) -> Arrays:
     found: Arrays = {name: getattr(evidence, name) for name in _ARRAYS}
     if evidence.weights is not None:
-        found |= {name: getattr(evidence.weights, name) for name in _SPARSE}
+        found |= {f"weights.{name}": value for name, value in evidence.weights.arrays().items()}
     return found
 
 
@@ -98,7 +97,7 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
     evidence = tuple(_evidence(saved, name, len(items)) for name in card["evidence"])
     by_name = {one.name: one for one in evidence}
     towers = {
-        name: Tower(by_name[name], TowerConfig(**config)).load_layers(_under(f"{name}.", layers))
+        name: Towers.load(by_name[name], TowerConfig(**config), _under(f"{name}.", layers))
         for name, config in card["towers"].items()
     }
     on_sale = read_arrays(saved.path("catalogue.safetensors"))["on_sale"].astype(np.bool_)
@@ -130,12 +129,15 @@ def _evidence(saved: Artefact, name: str, n_items: int) -> Evidence:
         raise ArtefactError(
             f"{saved.folder}: {wrong[0]} of {name} has {len(arrays[wrong[0]])} rows for {n_items} items"
         )
-    weights = None
-    if "data" in arrays:
-        weights = csr_array(tuple(arrays[part] for part in _SPARSE), shape=(n_items, n_items))
+    weights = _under("weights.", arrays)
+    if weights and len(weights["rarity"]) != n_items:
+        raise ArtefactError(
+            f"{saved.folder}: the item-item weights of {name} are for {len(weights['rarity'])} items, not "
+            f"{n_items}"
+        )
     return Evidence(
         name=name,
-        weights=weights,
+        weights=Neighbours.from_arrays(weights) if weights else None,
         **{part: arrays[part] for part in _ARRAYS[:-1]},
         known=arrays["known"].astype(np.bool_),
     )

@@ -98,7 +98,7 @@ def _departments(items):
 class TestStoreLaunch:
     def test_stores_weeks_and_products(self):
         data = groceries()
-        task = store_launch(data, seed=3, n_stores=1)
+        task = store_launch(data, stores_seed=3, n_stores=1)
         opened = np.random.default_rng(3).permutation([100, 101, 102, 103])[0]
         homes = set(task.target.users.ids)
         assert homes == {household for household in range(24) if 100 + household % 4 == opened}

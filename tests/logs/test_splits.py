@@ -5,7 +5,13 @@ import polars as pl
 import pytest
 
 from rectransfer.errors import InputError
-from rectransfer.logs import InteractionLog, hold_out_users, share_of_users, split_by_time
+from rectransfer.logs import (
+    InteractionLog,
+    hold_out_users,
+    k_folds_of_users,
+    share_of_users,
+    split_by_time,
+)
 
 
 def many_users(n=100):
@@ -106,3 +112,35 @@ def test_holding_out_and_sampling_draw_apart():
     held_out = set(hold_out_users(log, n=50, seed=0).held_out.users.ids)
     sampled = set(share_of_users(log, 0.5, seed=0).log.users.ids)
     assert 10 < len(held_out & sampled) < 40
+
+
+class TestFolds:
+    @pytest.mark.parametrize("k", [2, 3, 7, 100])
+    def test_every_user_is_held_out_once_with_all_of_the_rows(self, k):
+        log = many_users()
+        folds = k_folds_of_users(log, k, seed=4)
+        held_out = [set(fold.held_out.users.ids) for fold in folds]
+        assert len(folds) == k
+        assert sorted(user for users in held_out for user in users) == list(range(100))
+        assert max(map(len, held_out)) - min(map(len, held_out)) <= 1
+        for fold, users in zip(folds, held_out, strict=True):
+            assert not users & set(fold.kept.users.ids)
+            assert len(fold.held_out) == 2 * len(users)
+            assert len(fold.kept) == 200 - 2 * len(users)
+
+    def test_the_guarantee_names_both_sides(self):
+        assert k_folds_of_users(many_users(), 4, seed=9)[3].guarantee == (
+            "none of the 25 users in `held_out` has a row in `kept`, which has all rows of the other 75 "
+            "(seed 9)"
+        )
+
+    def test_a_seed_decides_the_folds_apart_from_other_draws(self):
+        log = many_users()
+        first, again, other = (set(k_folds_of_users(log, 2, seed=s)[0].held_out.users.ids) for s in (1, 1, 2))
+        assert first == again != other
+        assert first != set(hold_out_users(log, 0.5, seed=1).held_out.users.ids)
+
+    @pytest.mark.parametrize("k", [1, 0, -3, 101, 2.5, True])
+    def test_too_few_or_too_many_folds_are_refused(self, k):
+        with pytest.raises(InputError, match=rf"shop: 100 users cannot be cut into k={k} folds; .* 2 to 100"):
+            k_folds_of_users(many_users(), k)

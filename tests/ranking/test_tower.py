@@ -107,10 +107,18 @@ class TestLayers:
             Tower(evidence, SMALL).load_layers(Tower(evidence, TowerConfig(hidden=9, width=4)).layers())
 
 
-@pytest.mark.parametrize("activation", ["relu", "gelu", "tanh"])
-def test_activations(evidence, examples, activation):
+@pytest.mark.parametrize(
+    ("activation", "kind"),
+    [
+        ("relu", torch.nn.ReLU),
+        ("gelu", torch.nn.GELU),
+        ("tanh", torch.nn.Tanh),
+        ("silu", torch.nn.SiLU),
+        ("leaky_relu", torch.nn.LeakyReLU),
+    ],
+)
+def test_activations(evidence, examples, activation, kind):
     tower = shaken(Tower(evidence, TowerConfig(hidden=8, width=4, activation=activation)))
-    kind = {"relu": torch.nn.ReLU, "gelu": torch.nn.GELU, "tanh": torch.nn.Tanh}[activation]
     assert isinstance(tower.user_net[1], kind)
     assert np.isfinite(tower.encode_users(examples)).all()
 

@@ -1,33 +1,32 @@
-"""Training: what moves, what must not, and that the sampled loss means what the whole one means."""
+"""Training: what moves, what must not, and what each option does."""
 
 import hashlib
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
-from scipy.sparse import csr_array
 from torch.nn import functional
 
 from rectransfer.errors import InputError
 from rectransfer.ranking import (
+    Augment,
     Examples,
     Histories,
     Tower,
     TowerConfig,
     TrainConfig,
-    UserInputs,
+    aim,
     cut_at_random,
     cut_at_share,
     fit_tower,
-    sampled_softmax,
-    softmax,
 )
 from rectransfer.ranking import train as room
 from rectransfer.vocabulary import Vocabulary
 
 SMALL = TowerConfig(hidden=8, width=4)
-QUICK = TrainConfig(epochs=3, learning_rate=0.01, batch=32)
+QUICK = TrainConfig(epochs=3, patience=6, learning_rate=0.01, batch=32)
 POPULARITY = np.log1p(np.arange(30, 0, -1)).astype(np.float32)
 LEARNING = range(40)
 
@@ -52,7 +51,7 @@ def held_out(histories):
 
 class TestFrozen:
     @pytest.mark.parametrize("full_up_to", [50_000, 0])
-    @pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd"])
+    @pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd", "adagrad", "rmsprop"])
     def test_tables_stay_bit_for_bit_and_layers_move(self, evidence, histories, optimiser, full_up_to):
         before = digest(Tower(evidence, SMALL))
         start = Tower(evidence, SMALL).layers()
@@ -97,11 +96,29 @@ class TestLearning:
         blank = replace(
             evidence, contexts=np.random.default_rng(9).normal(size=(30, 8)).astype(np.float32) / 10
         )
-        config = TrainConfig(epochs=15, learning_rate=0.02, batch=32)
+        config = TrainConfig(epochs=15, patience=15, learning_rate=0.02, batch=32)
         _, trained = train(blank, histories, config, validation=held_out(histories))
         assert trained.epochs > 0
         assert max(trained.validation) > trained.validation[0] + 0.05
         assert trained.losses[-1] < trained.losses[0] - 0.05
+
+    @pytest.mark.parametrize("full_up_to", [50_000, 0])
+    @pytest.mark.parametrize("loss", ["softmax", "bpr", "bce", "mse"])
+    def test_each_loss_learns_the_groups(self, evidence, histories, loss, full_up_to):
+        noise = np.random.default_rng(9).normal(size=(30, 8)).astype(np.float32) / 10
+        config = TrainConfig(
+            epochs=15,
+            patience=15,
+            learning_rate=0.02,
+            batch=32,
+            loss=loss,
+            full_up_to=full_up_to,
+            negatives=60,
+        )
+        blank = replace(evidence, contexts=noise)
+        _, trained = train(blank, histories, config, validation=held_out(histories))
+        assert max(trained.validation) > trained.validation[0] + 0.04
+        assert trained.losses[-1] < trained.losses[0]
 
     def test_the_best_epoch_is_kept(self, evidence, histories, monkeypatch):
         values = iter([0.2, 0.1, 0.5, 0.3, 0.4])
@@ -235,100 +252,93 @@ class TestOptions:
             {"learning_rate": 0.0},
             {"learning_rate": float("nan")},
             {"optimiser": "lion"},
+            {"epochs": 2.5},
+            {"batch": float("nan")},
+            {"l2": float("nan")},
+            {"l1": float("inf")},
+            {"loss": "hinge"},
+            {"negatives_by": -0.5},
+            {"effective_number": 1.0},
+            {"effective_number": -0.1},
+            {"effective_number": 0.9, "label_weighting": 0.5},
+            {"positive_weight": 0.0},
+            {"positive_weight": float("nan")},
+            {"clip": -1.0},
+            {"schedule": "linear"},
+            {"augment": 0.2},
+            {"augment": "crop"},
         ],
     )
     def test_settings_out_of_range_are_refused(self, settings):
         with pytest.raises(InputError, match=next(iter(settings))):
             TrainConfig(**settings)
 
+    def test_a_config_survives_json(self):
+        config = TrainConfig(loss="bce", augment=Augment(crop=0.3, share=0.7))
+        assert TrainConfig(**json.loads(json.dumps(asdict(config)))) == config
 
-class TestSoftmax:
-    def test_by_hand(self):
-        # one user: item 0 seen; labels 1 and 2 of items 0..3
-        one = Examples(
-            np.array([0]), 4, np.array([0]), np.array([0]), np.array([1]), np.array([0, 0]), np.array([1, 2])
+    def test_settings_saved_before_there_were_options_mean_what_they_meant(self):
+        old = TrainConfig(epochs=12, learning_rate=1e-3, optimiser="adamw", l2=1e-3)
+        assert (old.loss, old.negatives_by, old.clip, old.schedule) == ("softmax", 0.75, 5.0, "cosine")
+        assert (old.augment, old.effective_number, old.label_weighting) == (None, 0.0, 0.0)
+
+    def test_a_small_clip_slows_plain_gradient_descent(self, evidence, histories):
+        start = Tower(evidence, SMALL).layers()["mix"]
+        config = replace(QUICK, optimiser="sgd", l2=0.0)
+        far, near = (
+            np.abs(train(evidence, histories, replace(config, clip=clip))[0].layers()["mix"] - start).max()
+            for clip in (0.0, 1e-3)
         )
-        scores = np.array([9.0, 1.0, 2.0, 0.0])
-        logs = scores[1:] - np.log(np.exp(scores[1:]).sum())
-        tensor = torch.tensor(scores[None], dtype=torch.float32)
-        assert float(softmax(tensor, one, torch.ones(4))) == pytest.approx(-logs[:2].mean(), rel=1e-5)
-        weights = torch.tensor([1.0, 3.0, 1.0, 1.0])
-        assert float(softmax(tensor, one, weights)) == pytest.approx(
-            -(0.75 * logs[0] + 0.25 * logs[1]), rel=1e-5
+        assert near < far / 10
+
+    def test_a_cosine_ends_near_0_and_a_constant_does_not(self, evidence, histories, monkeypatch):
+        rates = {}
+        for schedule in ("cosine", "constant"):
+            rates[schedule] = []
+
+            def epoch(tower, examples, optimiser, *_, into=rates[schedule]):
+                into.append(optimiser.param_groups[0]["lr"])
+                optimiser.step()
+                return 0.0
+
+            monkeypatch.setattr(room, "_epoch", epoch)
+            train(evidence, histories, replace(QUICK, epochs=4, learning_rate=0.1, schedule=schedule))
+        assert rates["constant"] == [0.1] * 4
+        expected = [0.05 * (1 + np.cos(np.pi * done / 4)) for done in range(4)]
+        assert rates["cosine"] == pytest.approx(expected)
+
+    def test_augmented_histories_go_in_and_what_was_seen_stays(self, evidence, histories, monkeypatch):
+        shown, judged = [], []
+        inputs_of, loss = room.UserInputs.of, room.Aim.loss
+        monkeypatch.setattr(
+            room.UserInputs,
+            "of",
+            lambda examples, vectors: (shown.append(examples), inputs_of(examples, vectors))[1],
         )
+        monkeypatch.setattr(
+            room.Aim,
+            "loss",
+            lambda aim, inputs, examples: (judged.append(examples), loss(aim, inputs, examples))[1],
+        )
+        train(evidence, histories, replace(QUICK, epochs=1, augment=Augment(mask=0.9, share=1)))
+        assert len(shown[0].items) < sum(len(one.items) for one in judged)
+        assert len(shown[0].labels) == sum(len(one.labels) for one in judged)
 
+    def test_augmentation_changes_what_is_learned(self, evidence, histories):
+        plain, same, augmented = (
+            train(evidence, histories, replace(QUICK, augment=augment))[0].layers()["mix"]
+            for augment in (None, None, Augment(crop=0.5))
+        )
+        assert np.array_equal(plain, same)
+        assert not np.array_equal(plain, augmented)
 
-class TestSampledSoftmax:
-    """The catalogue is skewed: item i is drawn in proportion to (1 + users) ** 0.75."""
-
-    POPULARITY = np.log1p(3000.0 / (1 + np.arange(30))).astype(np.float32)
-
-    def losses(self, evidence, histories, negatives, draws, *, corrected=True):
-        skewed = replace(evidence, log_prior=self.POPULARITY)  # what is drawn most scores best, as it would
-        tower, examples = Tower(skewed, SMALL).eval(), held_out(histories)
-        inputs, weights = UserInputs.of(examples, evidence.vectors), torch.ones(30)
-        rng = np.random.default_rng(0)
-        sampled = []
-        with torch.no_grad():
-            whole = float(softmax(tower(inputs), examples, weights))
-            for _ in range(draws):
-                drawn, log_q = room._draw(self.POPULARITY, negatives, rng)
-                if not corrected:
-                    log_q = torch.full_like(log_q, np.log(negatives / 30))  # as if drawn uniformly
-                sampled.append(float(sampled_softmax(tower, inputs, examples, weights, drawn, log_q)))
-        return whole, np.array(sampled)
-
-    def test_comes_close_to_the_whole_as_negatives_grow(self, evidence, histories):
-        errors = []
-        for negatives in (20, 400, 20_000):
-            whole, sampled = self.losses(evidence, histories, negatives, 12)
-            errors.append(np.abs(sampled - whole).mean())
-        assert errors[0] > errors[1] > errors[2]
-        assert errors[2] < 0.01 * whole
-
-    def test_without_the_correction_it_is_far_off(self, evidence, histories):
-        whole, corrected = self.losses(evidence, histories, 5000, 4)
-        _, naive = self.losses(evidence, histories, 5000, 4, corrected=False)
-        assert np.abs(corrected - whole).mean() < 0.02
-        assert np.abs(naive - whole).mean() > 0.5
-
-    def test_log_q_is_how_often_each_is_expected(self):
-        drawn, log_q = room._draw(self.POPULARITY, 50_000, np.random.default_rng(0))
-        counts = np.bincount(drawn.numpy(), minlength=30)
-        expected = np.zeros(30)
-        expected[drawn.numpy()] = np.exp(log_q.numpy())
-        np.testing.assert_allclose(counts, expected, rtol=0.15)
-        assert expected.sum() == pytest.approx(50_000, rel=1e-4)
-
-    def test_gradients_agree_too(self, evidence, histories):
-        examples = held_out(histories)
-        inputs = UserInputs.of(examples, evidence.vectors)
-        drawn, log_q = room._draw(self.POPULARITY, 50_000, np.random.default_rng(0))
-        found = []
-        for loss_of in (
-            lambda tower: softmax(tower(inputs), examples, torch.ones(30)),
-            lambda tower: sampled_softmax(tower, inputs, examples, torch.ones(30), drawn, log_q),
-        ):
-            tower = Tower(evidence, SMALL).eval()
-            loss_of(tower).backward()
-            found.append(tower.mix.grad)
-        torch.testing.assert_close(found[1], found[0], atol=0.02, rtol=0.05)
-
-    def test_every_drawn_item_seen_or_wanted_still_gives_a_finite_loss(self, evidence, histories):
-        tower, examples = Tower(evidence, SMALL).eval(), held_out(histories).take(np.array([0]))
-        inputs = UserInputs.of(examples, evidence.vectors)
-        label = torch.from_numpy(examples.labels[:1])
-        loss = sampled_softmax(tower, inputs, examples, torch.ones(30), label, torch.zeros(1))
-        assert torch.isfinite(loss)
-        assert isinstance(examples.seen, csr_array)
-
-    def test_scores_far_apart_do_not_overflow(self, evidence, histories):
-        loud = replace(evidence, contexts=evidence.contexts * 500)
-        examples = held_out(histories)
-        inputs = UserInputs.of(examples, loud.vectors)
-        drawn, log_q = room._draw(self.POPULARITY, 300, np.random.default_rng(0))
-        tower = Tower(loud, SMALL).eval()
-        loss = sampled_softmax(tower, inputs, examples, torch.ones(30), drawn, log_q)
-        loss.backward()
-        assert torch.isfinite(loss)
-        assert torch.isfinite(tower.mix.grad).all()
+    @pytest.mark.parametrize(("loss", "drawn"), [("softmax", False), ("bpr", True), ("bce", False)])
+    def test_pairs_are_drawn_where_the_catalogue_is_larger_than_the_draw(
+        self, evidence, histories, monkeypatch, loss, drawn
+    ):
+        calls = []
+        draw = aim.draw_negatives
+        monkeypatch.setattr(aim, "draw_negatives", lambda *given: (calls.append(given[2]), draw(*given))[1])
+        config = replace(QUICK, epochs=1, loss=loss, negatives=29, negatives_by=0.4)
+        train(evidence, histories, config)
+        assert set(calls) == ({0.4} if drawn else set())

@@ -23,8 +23,13 @@ class Baseline(Protocol):
         """The model and its settings, such as `ease(l2=500)`."""
         ...
 
-    def fit(self, interactions: csr_array) -> Self:
+    def fit(self, interactions: csr_array, n_ranked: int | None = None) -> Self:
         """Learn from a matrix of shape `(n_users, n_items)`; every non-zero value counts as one.
+
+        Args:
+            interactions: Who took what.
+            n_ranked: Only so many items, the first ones, will be ranked; None for all. The others may be in
+                histories.
 
         Returns:
             The model itself.
@@ -38,7 +43,7 @@ class Baseline(Protocol):
             history: What each user took, shape `(n, n_items)`.
 
         Returns:
-            Higher is better, dense, shape `(n, n_items)`; items of the history are scored too.
+            Higher is better, dense, shape `(n, n_ranked)`; items of the history are scored too.
 
         Raises:
             NotFittedError: `fit` has not been called.

@@ -29,11 +29,11 @@ class _Solution(Protocol):
 
     @property
     def diagonal(self) -> Floats:
-        """`l2 * diag(P)`, shape `(n_items,)`."""
+        """`l2 * diag(P)` of the ranked items, shape `(n_ranked,)`."""
         ...
 
     def project(self, history: csr_array) -> Floats:
-        """`l2 * history @ P`, shape `(n, n_items)`."""
+        """`l2 * history @ P` for the ranked items, shape `(n, n_ranked)`."""
         ...
 
 
@@ -64,6 +64,7 @@ class Ease:
     l2: float = 500.0
     form: Literal["auto", "primal", "dual"] = "auto"
     _solution: _Solution | None = field(default=None, init=False, repr=False, compare=False)
+    _n_items: int | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.l2 < np.inf or self.form not in ("auto", "primal", "dual"):
@@ -77,30 +78,36 @@ class Ease:
         """`ease(l2=500)`; both forms give the same scores, so the form isn't in it."""
         return f"ease(l2={self.l2:g})"
 
-    def fit(self, interactions: csr_array) -> Self:
+    def fit(self, interactions: csr_array, n_ranked: int | None = None) -> Self:
         """Solve in closed form."""
         taken = binary(interactions).astype(np.float64)
-        self._solution = _Dual(taken, self.l2) if self._is_dual(taken) else _Primal(taken, self.l2)
+        self._n_items = taken.shape[1]
+        solve = _Dual if self._is_dual(taken) else _Primal
+        self._solution = solve(taken, self.l2, taken.shape[1] if n_ranked is None else n_ranked)
         return self
 
     def _is_dual(self, taken: csr_array) -> bool:
         return self.form == "dual" or (self.form == "auto" and taken.shape[0] < taken.shape[1])
 
     def scores(self, history: csr_array) -> Scores:
-        """The history times the weights, shape `(n, n_items)`."""
+        """The history times the weights, shape `(n, n_ranked)`."""
         solution = self._solution
-        known = checked_history(history, None if solution is None else len(solution.diagonal), self.name)
+        known = checked_history(history, self._n_items, self.name)
         assert solution is not None  # noqa: S101 (checked above)
         n, n_items = known.shape
-        result = np.empty((n, n_items), dtype=np.float32)
+        n_ranked = len(solution.diagonal)
+        result = np.empty((n, n_ranked), dtype=np.float32)
         step = max(1, _VALUES_A_BLOCK // max(1, n_items))
         for start in range(0, n, step):
             block = known[start : start + step].astype(np.float64)
-            result[start : start + step] = block.toarray() - solution.project(block) / solution.diagonal
+            own = block[:, :n_ranked].toarray()
+            result[start : start + step] = own - solution.project(block) / solution.diagonal
         return result
 
 
-def fit_eases(models: Sequence[Ease], interactions: csr_array) -> tuple[Ease, ...]:
+def fit_eases(
+    models: Sequence[Ease], interactions: csr_array, n_ranked: int | None = None
+) -> tuple[Ease, ...]:
     """Fitted copies of several models. Those of one form share an eigendecomposition, whatever their `l2`.
 
     With `X'X = Q diag(w) Q'` every `P` is `Q diag(1 / (w + l2)) Q'`, and likewise for the dual form. It costs
@@ -109,38 +116,41 @@ def fit_eases(models: Sequence[Ease], interactions: csr_array) -> tuple[Ease, ..
     Args:
         models: Any settings; they stay as they are.
         interactions: Shape `(n_users, n_items)`.
+        n_ranked: As in `Baseline.fit`.
     """
     taken = binary(interactions).astype(np.float64)
+    n_ranked = taken.shape[1] if n_ranked is None else n_ranked
     copies = tuple(replace(model) for model in models)
     for dual in (True, False):
         family = [model for model in copies if model._is_dual(taken) == dual]
         if len(family) < _MODELS_A_SPECTRUM:
             for model in family:
-                model.fit(taken)
+                model.fit(taken, n_ranked)
             continue
-        spectrum = _Spectrum(taken, dual)
+        spectrum = _Spectrum(taken, dual, n_ranked)
         diagonals = spectrum.diagonals([model.l2 for model in family])
         for model, diagonal in zip(family, diagonals, strict=True):
             model._solution = _Spectral(spectrum, model.l2, diagonal)
+            model._n_items = taken.shape[1]
     return copies
 
 
 class _Spectrum:
     """The eigenvectors of `X'X`, or of `XX'` in the dual form, and their eigenvalues."""
 
-    def __init__(self, taken: csr_array, dual: bool) -> None:
-        self.taken, self.dual = taken, dual
+    def __init__(self, taken: csr_array, dual: bool, n_ranked: int) -> None:
+        self.taken, self.dual, self.n_ranked = taken, dual, n_ranked
         gram = (taken @ taken.T if dual else taken.T @ taken).toarray()
         values, self.vectors = eigh(gram, overwrite_a=True, driver="evd")
         self.values: Floats = np.maximum(values, 0)  # below 0 by rounding only
 
     def diagonals(self, l2s: Sequence[float]) -> Floats:
-        """`l2 * diag(P)` for every `l2`, shape `(len(l2s), n_items)`."""
+        """`l2 * diag(P)` for every `l2`, shape `(len(l2s), n_ranked)`."""
         inverses = 1 / (self.values[:, None] + np.asarray(l2s))
         if not self.dual:
-            primal: Floats = (np.square(self.vectors) @ (inverses * l2s)).T
+            primal: Floats = (np.square(self.vectors[: self.n_ranked]) @ (inverses * l2s)).T
             return primal
-        users_of = csr_array(self.taken.T)
+        users_of = csr_array(self.taken[:, : self.n_ranked].T)
         explained = np.empty((users_of.shape[0], len(l2s)))
         step = max(1, _VALUES_A_BLOCK // max(1, users_of.shape[1]))
         for start in range(0, len(explained), step):
@@ -161,19 +171,20 @@ class _Spectral:
     def project(self, history: csr_array) -> Floats:
         vectors, inverse = self.spectrum.vectors, 1 / (self.spectrum.values + self.l2)
         if not self.spectrum.dual:
-            primal: Floats = (history @ vectors) * (inverse * self.l2) @ vectors.T
+            own = vectors[: self.spectrum.n_ranked].T
+            primal: Floats = (history @ vectors) * (inverse * self.l2) @ own
             return primal
         taken = self.spectrum.taken
         inner = ((history @ taken.T).toarray() @ vectors * inverse) @ vectors.T
-        dual: Floats = history.toarray() - inner @ taken
-        return dual
+        return _rest(history, inner, taken, self.spectrum.n_ranked)
 
 
 class _Primal:
-    def __init__(self, taken: csr_array, l2: float) -> None:
-        self._inverse = _inverse((taken.T @ taken).toarray(), l2)
-        self._inverse *= l2
-        self.diagonal: Floats = self._inverse.diagonal().copy()
+    def __init__(self, taken: csr_array, l2: float, n_ranked: int) -> None:
+        inverse = _inverse((taken.T @ taken).toarray(), l2)
+        inverse *= l2
+        self.diagonal: Floats = inverse.diagonal()[:n_ranked].copy()
+        self._inverse = inverse if n_ranked == len(inverse) else inverse[:, :n_ranked].copy()
 
     def project(self, history: csr_array) -> Floats:
         projected: Floats = history @ self._inverse
@@ -181,15 +192,14 @@ class _Primal:
 
 
 class _Dual:
-    def __init__(self, taken: csr_array, l2: float) -> None:
-        self._taken = taken
+    def __init__(self, taken: csr_array, l2: float, n_ranked: int) -> None:
+        self._taken, self._n_ranked = taken, n_ranked
         self._inverse = _inverse((taken @ taken.T).toarray(), l2)
-        self.diagonal: Floats = 1 - self._explained(csr_array(taken.T))
+        self.diagonal: Floats = 1 - self._explained(csr_array(taken[:, :n_ranked].T))
 
     def project(self, history: csr_array) -> Floats:
         inner = (history @ self._taken.T).toarray() @ self._inverse
-        projected: Floats = history.toarray() - inner @ self._taken
-        return projected
+        return _rest(history, inner, self._taken, self._n_ranked)
 
     def _explained(self, users_of: csr_array) -> Floats:
         """`x' M x` for the users `x` of every item, a block of items at a time."""
@@ -199,6 +209,12 @@ class _Dual:
             block = users_of[start : start + step]
             explained[start : start + step] = block.multiply(block @ self._inverse).sum(axis=1)
         return explained
+
+
+def _rest(history: csr_array, inner: Floats, taken: csr_array, n_ranked: int) -> Floats:
+    """`history - inner @ taken` for the ranked items."""
+    rest: Floats = history[:, :n_ranked].toarray() - inner @ taken[:, :n_ranked]
+    return rest
 
 
 def _inverse(gram: Any, l2: float) -> Floats:

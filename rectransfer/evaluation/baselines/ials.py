@@ -44,6 +44,7 @@ class Ials:
     workers: int | None = None
     _model: Any = field(default=None, init=False, repr=False, compare=False)
     _n_items: int | None = field(default=None, init=False, repr=False, compare=False)
+    _n_ranked: int | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if min(self.factors, self.iterations) < 1 or not (self.regularization >= 0 and self.alpha >= 0):
@@ -57,7 +58,7 @@ class Ials:
         """`ials(factors=64, regularization=0.1, alpha=10)`."""
         return f"ials(factors={self.factors}, regularization={self.regularization:g}, alpha={self.alpha:g})"
 
-    def fit(self, interactions: csr_array) -> Self:
+    def fit(self, interactions: csr_array, n_ranked: int | None = None) -> Self:
         """Factorise.
 
         Raises:
@@ -66,17 +67,18 @@ class Ials:
         with _one_blas_thread():
             model = _new_model(self)
             model.fit(self._confidence(binary(interactions)), show_progress=False)
-        self._model, self._n_items = model, interactions.shape[1]
+        self._model, self._n_items, self._n_ranked = model, interactions.shape[1], n_ranked
         return self
 
     def scores(self, history: csr_array) -> Scores:
-        """Inner products of folded-in users with items, shape `(n, n_items)`."""
+        """Inner products of folded-in users with items, shape `(n, n_ranked)`."""
         known = checked_history(history, self._n_items, self.name)
+        items = self._model.item_factors[: self._n_ranked]
         if not known.shape[0]:
-            return np.zeros(known.shape, dtype=np.float32)
+            return np.zeros((0, len(items)), dtype=np.float32)
         with _one_blas_thread():
             users = self._model.recalculate_user(np.arange(known.shape[0]), self._confidence(known))
-        result: Scores = users @ self._model.item_factors.T
+        result: Scores = users @ items.T
         return result
 
     def _confidence(self, taken: csr_array) -> csr_matrix:

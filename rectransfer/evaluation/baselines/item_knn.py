@@ -25,9 +25,9 @@ _VALUES_A_BLOCK = 8_000_000
 class ItemKnn:
     """Item-based nearest neighbours with the cosine of binary columns.
 
-    Each item keeps its `k` most similar items; a candidate's score is the sum of its similarities to the
-    items of the history that keep it. Deshpande & Karypis 2004, "Item-Based Top-N Recommendation Algorithms",
-    section 4.
+    Each item keeps its `k` most similar items among those that are ranked; a candidate's score is the sum of
+    its similarities to the items of the history that keep it. Deshpande & Karypis 2004, "Item-Based Top-N
+    Recommendation Algorithms", section 4.
 
     Attributes:
         k: Neighbours an item keeps.
@@ -55,28 +55,31 @@ class ItemKnn:
         """`item_knn(k=100, shrinkage=0)`."""
         return f"item_knn(k={self.k}, shrinkage={self.shrinkage:g})"
 
-    def fit(self, interactions: csr_array) -> Self:
+    def fit(self, interactions: csr_array, n_ranked: int | None = None) -> Self:
         """Find the neighbours of every item, a block of items at a time."""
-        self._similarities = _neighbours([self], interactions)[0]
+        self._similarities = _neighbours([self], interactions, n_ranked)[0]
         return self
 
     def scores(self, history: csr_array) -> Scores:
-        """Sums of similarities, shape `(n, n_items)`."""
+        """Sums of similarities, shape `(n, n_ranked)`."""
         similarities = self._similarities
         known = checked_history(history, None if similarities is None else similarities.shape[0], self.name)
         summed: Scores = (known @ similarities).toarray()
         return summed
 
 
-def fit_item_knns(models: Sequence[ItemKnn], interactions: csr_array) -> tuple[ItemKnn, ...]:
+def fit_item_knns(
+    models: Sequence[ItemKnn], interactions: csr_array, n_ranked: int | None = None
+) -> tuple[ItemKnn, ...]:
     """Fitted copies of several models, which share the counts, and the search where only their `k` differs.
 
     Args:
         models: Any settings; they stay as they are.
         interactions: Shape `(n_users, n_items)`.
+        n_ranked: As in `Baseline.fit`.
     """
     copies = tuple(replace(model) for model in models)
-    for model, similarities in zip(copies, _neighbours(models, interactions), strict=True):
+    for model, similarities in zip(copies, _neighbours(models, interactions, n_ranked), strict=True):
         model._similarities = similarities
     return copies
 
@@ -88,35 +91,36 @@ class _Kept(NamedTuple):
     neighbours: Rows
     values: Scores
 
-    def best(self, k: int) -> csr_array:
-        """The `k` best of each item, shape `(n_items, n_items)`."""
+    def best(self, k: int, n_ranked: int) -> csr_array:
+        """The `k` best of each item, shape `(n_items, n_ranked)`."""
         ends = np.cumsum(self.counts)
         places = np.arange(len(self.values), dtype=np.int32) - np.repeat(ends - self.counts, self.counts)
         near = places < k
         offsets = np.concatenate([[0], np.cumsum(np.minimum(self.counts, k))])
-        n_items = len(self.counts)
-        return csr_array((self.values[near], self.neighbours[near], offsets), shape=(n_items, n_items))
+        shape = (len(self.counts), n_ranked)
+        return csr_array((self.values[near], self.neighbours[near], offsets), shape=shape)
 
 
-def _neighbours(models: Sequence[ItemKnn], interactions: csr_array) -> list[csr_array]:
+def _neighbours(models: Sequence[ItemKnn], interactions: csr_array, n_ranked: int | None) -> list[csr_array]:
     """The similarities that each model keeps."""
     taken = binary(interactions)
+    ranked = taken if n_ranked is None else taken[:, :n_ranked]
     users_of = csr_array(taken.T)
     norms = np.sqrt(np.diff(users_of.indptr))
     largest: dict[float, int] = {}
     for model in models:
         largest[model.shrinkage] = max(model.k, largest.get(model.shrinkage, 0))
     blocks: dict[float, list[_Kept]] = {shrinkage: [] for shrinkage in largest}
-    step = max(1, _VALUES_A_BLOCK // max(1, taken.shape[1]))
+    step = max(1, _VALUES_A_BLOCK // max(1, ranked.shape[1]))
     for start in range(0, taken.shape[1], step):
-        together = users_of[start : start + step] @ taken
+        together = users_of[start : start + step] @ ranked
         for shrinkage, k in largest.items():
             blocks[shrinkage].append(_block(together, start, norms, shrinkage, k))
     kept = {
         shrinkage: _Kept(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         for shrinkage, parts in blocks.items()
     }
-    return [kept[model.shrinkage].best(model.k) for model in models]
+    return [kept[model.shrinkage].best(model.k, ranked.shape[1]) for model in models]
 
 
 def _block(

@@ -1,6 +1,7 @@
 """What a task is made of, and what of its test can be measured."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,8 +25,9 @@ class TestMatrices:
 
     Attributes:
         users: The users with a history and with something new to find, ascending: the rows.
-        history: What they had before the test, shape `(n_users, n_items)`, binary.
-        relevant: What they took then and hadn't before, same shape, binary.
+        history: What they had before the test, shape `(n_users, n_columns)`, binary: the items that are
+            ranked and, after them, those that aren't.
+        relevant: What they took then and hadn't before, shape `(n_users, n_items)`, binary.
         without_history: Test rows that were left out because their user has no history.
         outside_catalogue: Of the others, rows left out because their item isn't in the catalogue.
         seen_before: Of the others, rows left out because the user had the item before.
@@ -42,10 +44,15 @@ class TestMatrices:
     seen_before: int
     n_rows: int
 
+    @property
+    def seen(self) -> csr_array:
+        """Which of the ranked items they had before, shape `(n_users, n_items)`."""
+        return self.history[:, : self.relevant.shape[1]]
+
     def __str__(self) -> str:
         return (
             f"{len(self.users):,} users with {self.relevant.nnz:,} relevant items among "
-            f"{self.history.shape[1]:,}; of {self.n_rows:,} test rows {self.without_history:,} have a user "
+            f"{self.relevant.shape[1]:,}; of {self.n_rows:,} test rows {self.without_history:,} have a user "
             f"without history, {self.outside_catalogue:,} an item outside the catalogue, and "
             f"{self.seen_before:,} an item that the user had before"
         )
@@ -64,9 +71,13 @@ class Task:
         items: The catalogue that is ranked.
         guarantee: What was cut, where and when, and what the test therefore says.
         titles: `item_id`, `title` and perhaps more, to show items by; None where there are none.
+        context: Items that aren't ranked and may be in histories; None where there are none.
+        link: `target_id` and `source_id`, where source and target name their items differently.
+        rehearse: Makes a task inside the target, on which settings are chosen; None for `last_steps`.
 
     Raises:
-        InputError: Ids of the logs and of the catalogue differ in type.
+        InputError: Ids of the logs and of the catalogue differ in type, or an item is in both `items` and
+            `context`.
 
     Examples:
         >>> def log(rows):
@@ -89,6 +100,9 @@ class Task:
     items: Vocabulary
     guarantee: str
     titles: pl.DataFrame | None = None
+    context: Vocabulary | None = None
+    link: pl.DataFrame | None = None
+    rehearse: "Callable[[Task], Task] | None" = None
 
     def __post_init__(self) -> None:
         for part, log in (("source", self.source), ("target", self.target), ("test", self.test)):
@@ -103,6 +117,43 @@ class Task:
                 f"{self.test.frame.schema[Columns.User]} in the test; cast one of them"
             )
 
+        if self.context is not None and (both := self.items.rows(self.context.ids) >= 0).any():
+            raise InputError(
+                f"{self.name}: {both.sum():,} of the {len(self.context):,} items in the context are in the "
+                f"catalogue of {len(self.items):,}, too; an item is ranked or it isn't"
+            )
+
+    @cached_property
+    def columns(self) -> Vocabulary:
+        """The items that are ranked and then those of the context: the columns of what models learn from."""
+        if self.context is None:
+            return self.items
+        return Vocabulary(pl.concat([self.items.ids, self.context.ids]))
+
+    def bilingual(self, log: InteractionLog) -> InteractionLog:
+        """A log of the target's with its rows once more in the source's ids, as far as there is a link.
+
+        That is how models which know nothing of links can learn from source and target together: over the
+        items of both, with the target's rows in both.
+        """
+        if self.link is None:
+            return log
+        pairs = self.link.select(pl.col("target_id").alias(Columns.Item), pl.col("source_id").alias("other"))
+        rows = log.frame.join(pairs, on=Columns.Item, how="inner", maintain_order="left")
+        rows = rows.with_columns(pl.col("other").alias(Columns.Item)).select(log.frame.columns)
+        return log.with_frame(pl.concat([log.frame, rows]))
+
+    @cached_property
+    def newcomers(self) -> InteractionLog | None:
+        """Histories of the users whom neither source nor target knows: `recommend(history=...)` needs them.
+
+        None where there are none. The others are known by their id.
+        """
+        users = self.histories.frame[Columns.User]
+        known = (self.target.users.rows(users) >= 0) | (self.source.users.rows(users) >= 0)
+        strange = self.histories.frame.filter(pl.Series(~known))
+        return self.histories.with_frame(strange) if strange.height else None
+
     @cached_property
     def matrices(self) -> TestMatrices:
         """The test as matrices.
@@ -110,7 +161,7 @@ class Task:
         Raises:
             InputError: No test row is left to measure anything by.
         """
-        matrices = test_matrices(self.histories, self.test, self.items)
+        matrices = test_matrices(self.bilingual(self.histories), self.test, self.items, self.columns)
         _logger.info("%s: %s", self.name, matrices)
         return matrices
 
@@ -126,13 +177,20 @@ class Task:
         )
 
 
-def test_matrices(histories: InteractionLog, test: InteractionLog, items: Vocabulary) -> TestMatrices:
+def test_matrices(
+    histories: InteractionLog,
+    test: InteractionLog,
+    items: Vocabulary,
+    columns: Vocabulary | None = None,  # noqa: PT028 (no test of pytest's)
+) -> TestMatrices:
     """What of a test can be measured by full ranking over a catalogue.
 
     Args:
         histories: What users had before.
         test: What they took then.
         items: The catalogue.
+        columns: The columns of the histories: the catalogue and, after it, other items that may be in them.
+            None for the catalogue alone.
 
     Raises:
         InputError: Nothing is left, or ids differ in type.
@@ -153,7 +211,7 @@ def test_matrices(histories: InteractionLog, test: InteractionLog, items: Vocabu
     relevant = interactions(test.with_frame(test.frame.join(new, on=key, how="semi")), users, items)
     return TestMatrices(
         users=users,
-        history=interactions(histories, users, items),
+        history=interactions(histories, users, items if columns is None else columns),
         relevant=binary(relevant),
         without_history=int((~has_history).sum()),
         outside_catalogue=int((has_history & ~listed).sum()),
