@@ -22,7 +22,8 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs examples bench bench-accuracy bench-accuracy-quick constraints clean distclean
+.PHONY: help demo test lint format docs examples bench bench-accuracy bench-accuracy-quick bench-ablation \
+	bench-options bench-selection constraints clean distclean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -60,6 +61,15 @@ bench-accuracy: $(VENV)/.installed-dev
 bench-accuracy-quick: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/accuracy.py --quick $(BENCH_ARGS)
 	$(BIN)/python tests/benchmarks/render.py --cells results/quick --page results/quick/results.md
+
+bench-ablation: $(VENV)/.installed-dev
+	$(ONE_THREAD) $(BIN)/python tests/benchmarks/ablation.py
+
+bench-options: $(VENV)/.installed-dev
+	$(ONE_THREAD) $(BIN)/python tests/benchmarks/options.py
+
+bench-selection: $(VENV)/.installed-dev
+	$(ONE_THREAD) $(BIN)/python tests/benchmarks/source_selection.py
 
 # Pins what an environment with everything has now. To move to newer versions: empty the file, make distclean first.
 constraints: $(VENV)/.installed-dev $(VENV)/.installed-docs

@@ -91,7 +91,10 @@ class Scene:
     def candidates(
         self, examples: Examples, *, exclude: csr_array | None = None, allowed: Mask | None = None, k: int = 0
     ) -> Rows:
-        """The union of what each retriever finds: affinity to each domain's table, towers, best sellers.
+        """The union of what each retriever finds.
+
+        Retrievers are affinity to each domain's table, each domain's item-item weights, towers, profiles and
+        best sellers.
 
         Args:
             examples: u users.
@@ -110,9 +113,11 @@ class Scene:
         for name, queries in self._queries(examples):
             hits = retrieve(self._index(name), queries, depth, exclude=shut, allowed=open_)
             found.append(hits.queries * n + self.shelf[hits.rows])
-        for one in self.evidence:
-            if one.weights is not None:
-                found.append(self._neighbours(one.weights, examples, shut, depth, open_))
+        found += [
+            self._neighbours(one.weights, examples, shut, depth, open_)
+            for one in self.evidence
+            if one.weights is not None
+        ]
         return _padded(np.unique(np.concatenate(found)), len(examples), n)
 
     def slate(self, examples: Examples, candidates: Rows) -> Slate:

@@ -21,6 +21,7 @@ from rectransfer.errors import InputError, NotFittedError
 from rectransfer.evaluation import Baseline
 from rectransfer.logs import InteractionLog
 from rectransfer.metrics import top_k
+from rectransfer.neighbours import solve_neighbours
 from rectransfer.ranking import Batch, Evidence, Examples
 from rectransfer.ranking.signals import Signal
 from rectransfer.retrieval import VectorIndex
@@ -216,7 +217,10 @@ def _check_frame(found: pl.DataFrame, seen: InteractionLog, k: int) -> None:
 
 
 def check_signal(signal: Signal) -> None:
-    """Check a signal: shape, type, finite values, and that each pair's value depends on nothing but the pair.
+    """Check a signal: shape, type, finite values, and that they depend on nothing that they must not.
+
+    A user's values depend neither on the other users, nor on the order of the candidates, nor on what fills
+    up the row.
 
     Args:
         signal: Takes evidence and a batch, gives a number for every user and candidate.
@@ -266,7 +270,8 @@ def _evidence(rng: np.random.Generator) -> Evidence:
     """Random tables over twelve items, the last one unknown."""
     known = np.arange(_N_ITEMS) < _N_ITEMS - 1
     vectors, contexts = (rng.normal(size=(_N_ITEMS, 4)).astype(np.float32) * known[:, None] for _ in range(2))
-    weights = csr_array(rng.random((_N_ITEMS, _N_ITEMS)).astype(np.float32) * (1 - np.eye(_N_ITEMS)))
+    counts = rng.poisson(0.5, (4 * _N_ITEMS, _N_ITEMS)) * known
+    weights = solve_neighbours(csr_array(counts.astype(np.float32)), l2=1.0)
     log_prior, popularity = (rng.normal(size=_N_ITEMS).astype(np.float32) for _ in range(2))
     return Evidence("mine", vectors, contexts, log_prior, np.abs(popularity), known, weights)
 

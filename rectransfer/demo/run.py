@@ -107,7 +107,7 @@ def run_demo(
     begin = time.perf_counter()
     if task is None:
         with stages.stage("read", "Reading Complete Journey"):
-            task = store_launch(fetch("complete-journey"), seed=seed)
+            task = store_launch(fetch("complete-journey"), stores_seed=seed)
     with stages.stage("test", f"Preparing the test of {task.name}"):
         contest = Contest(task)
         stages.report(f"The test: {task.matrices}")

@@ -1,6 +1,6 @@
 """How to pretrain."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -54,6 +54,11 @@ class PretrainConfig:
             raise InputError(f"towers={self.towers}, per_user={self.per_user}; expected at least 1")
         if not 0 < self.held_out < 1:
             raise InputError(f"held_out={self.held_out}; expected more than 0 and less than 1")
+        if not isinstance(self.neighbours_l2, Iterable):
+            raise InputError(
+                f"neighbours_l2={self.neighbours_l2}; expected penalties to choose from: "
+                f"({self.neighbours_l2},) for a single one"
+            )
         object.__setattr__(self, "neighbours_l2", tuple(self.neighbours_l2))
         if self.keep_histories < 0 or self.most_held_out < 1 or min(self.neighbours_l2, default=0) <= 0:
             raise InputError(

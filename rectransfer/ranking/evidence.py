@@ -1,10 +1,10 @@
 """What one domain knows about the catalogue, laid out in the catalogue's rows."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.neighbours import Neighbours
 from rectransfer.ranking.examples import Examples
@@ -36,12 +36,6 @@ class Evidence:
     popularity: Floats
     known: npt.NDArray[np.bool_]
     weights: Neighbours | None = None
-
-    @cached_property
-    def unit(self) -> Floats:
-        """W with every row at length 1, zeros where unknown."""
-        lengths = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-        return np.asarray(self.vectors / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
 
     @property
     def n_items(self) -> int:

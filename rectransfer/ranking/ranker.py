@@ -229,7 +229,9 @@ class Ranker(nn.Module):
             or not torch.equal(one.scale, first.scale)
             for one in rankers
         ):
-            raise InputError(f"{len(rankers)} rankers; expected at least one, all of the same signals and scale")
+            raise InputError(
+                f"{len(rankers)} rankers; expected at least one, all of the same signals and scale"
+            )
         found = cls(first.names, sum(one.hidden for one in rankers))
         found.mean.copy_(first.mean)
         found.scale.copy_(first.scale)

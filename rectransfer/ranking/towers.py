@@ -84,7 +84,9 @@ class Towers:
             place, _, rest = name.partition(".")
             by_place.setdefault(place, {})[rest] = value
         if not by_place or set(by_place) != {str(place) for place in range(len(by_place))}:
-            raise ArtefactError(f"the towers' layers do not fit: expected places from 0, got {_some(by_place)}")
+            raise ArtefactError(
+                f"the towers' layers do not fit: expected places from 0, got {_some(by_place)}"
+            )
         found = cls(evidence, config, len(by_place))
         for number, tower in enumerate(found.members):
             tower.load_layers(by_place[str(number)])

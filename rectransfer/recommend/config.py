@@ -1,6 +1,6 @@
 """How to fit a recommender."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,12 +41,12 @@ class RecommenderConfig:
         default_factory=lambda: TrainConfig(epochs=12, learning_rate=5e-4, batch=32, patience=2)
     )
     ranker: RankerConfig = field(default_factory=RankerConfig)
-    pulls: tuple[float, ...] = (100.0, 1000.0)
+    pulls: tuple[float, ...] = (10.0, 100.0, 1000.0)
     folds: int = 3
     per_user: int = 3
     neighbours_l2: tuple[float, ...] = (100.0, 300.0, 1000.0)
     towers: int = 1
-    confidence: float = 0.75
+    confidence: float = 0.5
     depth: int = 300
     seed: int = 0
 
@@ -57,6 +57,11 @@ class RecommenderConfig:
             )
         if not 0.5 <= self.confidence < 1:
             raise InputError(f"confidence={self.confidence}; expected from 0.5 up to, but not, 1")
+        if not isinstance(self.neighbours_l2, Iterable):
+            raise InputError(
+                f"neighbours_l2={self.neighbours_l2}; expected penalties to choose from: "
+                f"({self.neighbours_l2},) for a single one"
+            )
         object.__setattr__(self, "neighbours_l2", tuple(self.neighbours_l2))
         if not self.pulls or min(self.pulls) < 0 or min(self.neighbours_l2, default=0) <= 0:
             raise InputError(

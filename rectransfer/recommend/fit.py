@@ -29,8 +29,8 @@ __all__ = ["Fitted", "fit"]
 
 logger = logging.getLogger(__name__)
 
-_HISTORY: Final = 1 / 3
-"""The share of a user's visits that the gate takes as history; a young log has less past than future."""
+_HISTORY: Final = 0.5
+"""The share of a user's visits that the gate takes as history; the rest is to be found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ def _fold(
 
 
 def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples:
-    """What the gate measures on: the first third of each user's visits to the target.
+    """What the gate measures on: the first half of each user's visits to the target.
 
     `log` may add what shared users did elsewhere before that. The labels are what is new in the target
     afterwards.

@@ -143,16 +143,18 @@ class Contender:
 def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Contender, Verdict]:
     """Measure the contenders on the same users, and choose.
 
-    One transferred contender meets the target alone: the one that is held closest to its source among those
-    whose mean is within a standard error of the best (Breiman et al. 1984, "Classification and regression
-    trees", section 3.4.3). What it gains is measured without the advantage of having been picked: each fold's
-    users count with the contender that would be picked on the others.
+    The transferred contender with the best mean meets the target alone. What it gains is measured without the
+    advantage of having been picked: each fold's users count with the contender that is best on the others.
+
+    The transfer ships where that gain is positive in at least `config.confidence` of the bootstrap's draws;
+    in doubt the target alone does.
 
     Args:
         contenders: The transferred ones in the order of how closely they are held to their source.
         config: How sure the gate has to be.
-    The transfer ships where that gain is positive in at least `config.confidence` of the bootstrap's draws;
-    in doubt the target alone does.
+
+    Returns:
+        The contender that ships, and why.
     """
     folds = {one.name: one.by_fold(config) for one in contenders}
     values = {name: np.concatenate([*found, np.zeros(0)]) for name, found in folds.items()}
@@ -193,15 +195,10 @@ def _picked_by_the_others(rivals: list[list[npt.NDArray[np.float64]]]) -> npt.ND
 
 
 def _pick(rivals: list[npt.NDArray[np.float64]]) -> int:
-    """The first whose mean over the users is within a standard error of the best."""
+    """The one with the best mean over the users; of equals the first, and the first where there are few."""
     if len(rivals[0]) < _FEWEST:
         return 0
-    best = rivals[int(np.argmax([one.mean() for one in rivals]))]
-    for place, one in enumerate(rivals):
-        gap = best - one
-        if gap.mean() <= gap.std(ddof=1) / np.sqrt(len(gap)):
-            return place
-    raise AssertionError("the best is within a standard error of itself")
+    return int(np.argmax([one.mean() for one in rivals]))
 
 
 def _words(ships: str, gap: Interval, transferred: float, alone: float, n_users: int) -> str:

@@ -76,9 +76,7 @@ class Lesson:
     transferred: Scene | None
 
 
-def learn(
-    ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: Chosen, seed: int
-) -> Lesson:
+def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: Chosen, seed: int) -> Lesson:
     """Learn tables, item-item weights and towers from the logs of some users.
 
     Args:

@@ -1,0 +1,211 @@
+"""What each part of the model is good for, on launches rehearsed inside the source; docs/ablation.md.
+
+    python tests/benchmarks/ablation.py            # some minutes
+    python tests/benchmarks/ablation.py --render   # the page's table only
+
+The store launch is played again with the stores that are no part of its test, ten weeks earlier: no
+household, store or week that any result of docs/results.md is measured on decides what stays in.
+"""
+
+import argparse
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import csr_array
+
+import rectransfer as rt
+from rectransfer.artefacts import library_versions
+from rectransfer.evaluation import Task, store_launch
+from rectransfer.evaluation.tasks.journey import LAST_WEEK, groceries
+from rectransfer.evaluation.tasks.store_launch import launch
+from rectransfer.logs import PublicData, hold_out_users
+from rectransfer.metrics import paired_bootstrap
+from rectransfer.neighbours import Neighbours, UserKernel
+from rectransfer.pretrained import PretrainConfig
+from rectransfer.pretrained.learn import _learn
+from rectransfer.ranking import Examples, Histories, RankerConfig, Slate, cut_at_random, fit_rankers, uncut
+from rectransfer.scene import Scene, list_ndcg
+from rectransfer.vocabulary import Vocabulary
+
+ROOT = Path(__file__).parents[2]
+RESULTS, PAGE = ROOT / "docs" / "results" / "ablation.json", ROOT / "docs" / "ablation.md"
+EARLIER, STORES = 10, 30
+SEEDS = (1, 2)
+ALL = "all parts"
+logger = logging.getLogger("ablation")
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A rehearsal, learned: what the ranker learns from, and what it is measured on."""
+
+    lesson: Slate
+    cuts: Examples
+    measured: Examples
+    candidates: npt.NDArray[np.int64]
+    slate: Slate
+    plain: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
+def rehearsal(data: PublicData, seed: int) -> Task:
+    """A launch of other stores, ten weeks earlier, in what the real one's source did."""
+    others = launch(groceries(data, "the ablation"), 40, 0).others
+    week = pl.col("week") + EARLIER
+    kept = data.raw.join(others.select("household_id").unique(), on="household_id", how="semi")
+    raw = kept.filter(pl.col("week") <= LAST_WEEK).with_columns(week.cast(data.raw.schema["week"]))
+    return store_launch(replace(data, raw=raw), n_stores=STORES, stores_seed=seed)
+
+
+def staged(task: Task, config: PretrainConfig) -> Stage:
+    """Learn tables and tower from most of the source's users; slates of the others, and of the test."""
+    split = hold_out_users(task.source, n=round(config.held_out * task.source.n_users), seed=0)
+    found = _learn(split.kept, config, 0, progress=False, held_out=split.held_out)
+    items = found.table.vocabulary
+    left_out = Histories.from_log(split.held_out, items)
+    cuts = cut_at_random(left_out, len(items), np.random.default_rng(0), per_user=config.per_user)
+    measured = _measured(task, items)
+    candidates = found.scene.candidates(measured, exclude=measured.seen)
+    lesson, slate = _shown(found.scene, cuts), found.scene.slate(measured, candidates)
+    seen = uncut(Histories.from_log(split.kept, items), len(items), longest=None).seen
+    ease = Neighbours(1000.0, 1.0, np.ones(len(items), np.float32), UserKernel.solve(seen, 1000.0))
+    plain = tuple(
+        np.take_along_axis(ease.solution.scores(csr_array(part.seen)), rows, axis=1)
+        for part, rows in ((cuts, _rows(found.scene, cuts)), (measured, candidates))
+    )
+    return Stage(lesson, cuts, measured, candidates, slate, plain)  # type: ignore[arg-type]
+
+
+def _rows(scene: Scene, cuts: Examples) -> npt.NDArray[np.int64]:
+    return scene.candidates(cuts, exclude=cuts.seen)
+
+
+def _shown(scene: Scene, cuts: Examples) -> Slate:
+    """All candidates, so that columns can be replaced by others."""
+    return scene.slate(cuts, _rows(scene, cuts))
+
+
+def _measured(task: Task, items: Vocabulary) -> Examples:
+    histories = Histories.from_log(task.histories, items, task.users)
+    whole = uncut(histories, len(items))
+    matrix = task.matrices.relevant.tocoo()
+    places = items.rows(task.items.take(matrix.col))
+    known = places >= 0
+    owner, label = matrix.row[known], places[known]
+    order = np.argsort(owner, kind="stable")
+    found = replace(whole, label_owner=owner[order].astype(np.int64), labels=label[order])
+    return found.take(np.unique(owner))
+
+
+def column(slate: Slate, name: str, values: Callable[[Any], Any]) -> Slate:
+    """A slate with one of its signals changed."""
+    signals = slate.signals.copy()
+    place = slate.names.index(name)
+    signals[:, :, place] = values(signals[:, :, place])
+    return replace(slate, signals=signals)
+
+
+def measured(
+    stage: Stage, names: tuple[str, ...], config: RankerConfig, lesson: Slate, slate: Slate
+) -> Floats:
+    """NDCG@10 of each household, by rankers trained on the lesson."""
+    ranker = fit_rankers(names, lesson, config, 0)
+    return list_ndcg(stage.measured, stage.candidates, ranker.score(slate))
+
+
+def rows(stage: Stage) -> dict[str, Floats]:
+    """The model with all of its parts, and with one left out or done more simply."""
+    names, config = stage.lesson.names, RankerConfig()
+    lesson, slate, near = stage.lesson, stage.slate, "source.neighbours"
+    found = {ALL: measured(stage, names, config, lesson, slate)}
+    for label, part in (
+        ("without item-item weights", "neighbours"),
+        ("without the tower", "tower"),
+        ("without Item2Vec's affinities", "affinity"),
+        ("without popularity", "popularity"),
+    ):
+        kept = tuple(name for name in names if part not in name)
+        found[label] = measured(stage, kept, config, lesson, slate)
+    found["one ranker instead of three"] = measured(stage, names, replace(config, members=1), lesson, slate)
+    alike = replace(config, breadth=0.0)
+    found["every slate counts alike"] = measured(stage, names, alike, lesson, slate)
+    few = np.concatenate(
+        [np.flatnonzero(stage.cuts.users == user)[:1] for user in np.unique(stage.cuts.users)]
+    )
+    found["one cut of each history"] = measured(stage, names, config, lesson.take(few), slate)
+    raw = [column(one, near, lambda value: np.exp(value) - 0.03) for one in (lesson, slate)]
+    found["item-item weights not in logs"] = measured(stage, names, config, raw[0], raw[1])
+    plain = [
+        column(one, near, lambda _, value=value: np.log(np.maximum(value, 0) + 0.03))  # type: ignore[misc]
+        for one, value in zip((lesson, slate), stage.plain, strict=True)
+    ]
+    found["EASE as published (yes or no, l2 1000)"] = measured(stage, names, config, plain[0], plain[1])
+    return found
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--render", action="store_true", help="the page's table only")
+    if not parser.parse_args().render:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        logging.getLogger("gensim").setLevel(logging.WARNING)
+        RESULTS.write_text(json.dumps(results(), indent=1) + "\n", encoding="utf-8")
+    render(json.loads(RESULTS.read_text(encoding="utf-8")))
+
+
+def results() -> dict[str, Any]:
+    """All rehearsals."""
+    data, start = rt.fetch("complete-journey"), time.perf_counter()
+    config = PretrainConfig().seeded(0, deterministic=True)
+    values: dict[str, list[float]] = {}
+    users = []
+    for seed in SEEDS:
+        found = rows(staged(rehearsal(data, seed), config))
+        users.append(len(found[ALL]))
+        for name, each in found.items():
+            logger.info("rehearsal %s, %s: %.4f", seed, name, each.mean())
+            values.setdefault(name, []).extend(round(float(value), 4) for value in each)
+    return {
+        "values": values,
+        "users": users,
+        "seconds": round(time.perf_counter() - start),
+        "date": datetime.now(UTC).date().isoformat(),
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "versions": library_versions(),
+    }
+
+
+def render(found: dict[str, Any]) -> None:
+    """Put the table between its marks in the page."""
+    whole = np.array(found["values"][ALL])
+    lines = ["| model | NDCG@10 | difference | 95 % interval |", "|---|---|---|---|"]
+    for name, values in found["values"].items():
+        each = np.array(values)
+        gap = paired_bootstrap(each, whole)
+        words = "| |" if name == ALL else f"{gap.mean:+.4f} | {gap.low:+.4f} to {gap.high:+.4f} |"
+        lines.append(f"| {name} | {each.mean():.4f} | {words}")
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition("<!-- ablation -->")
+    after = rest.partition("<!-- /ablation -->")[2]
+    body = "\n".join(["<!-- ablation -->", "", *lines, "", "<!-- /ablation -->"])
+    PAGE.write_text(f"{before}{body}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
