@@ -7,7 +7,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from rectransfer.metrics import Ndcg, rank_relevant
-from rectransfer.ranking import Evidence, Examples, Ranker, Tower, TowerConfig
+from rectransfer.neighbours import solve_neighbours
+from rectransfer.ranking import Evidence, Examples, Ranker, TowerConfig, Towers
 from rectransfer.scene import Scene, list_ndcg
 
 N = 40
@@ -24,7 +25,7 @@ def evidence(name, seed, n=N):
         log_prior=rng.normal(size=n).astype(np.float32),
         popularity=np.log1p(rng.integers(0, 20, n)).astype(np.float32),
         known=np.ones(n, bool),
-        weights=csr_array(rng.random((n, n)).astype(np.float32) * (1 - np.eye(n))),
+        weights=solve_neighbours(csr_array(rng.poisson(0.3, (80, n)).astype(np.float32)), l2=5.0),
     )
 
 
@@ -45,7 +46,7 @@ def histories(n_users=90, seed=1, n=N):
 
 def scene_of(depth=300, on_sale=None, tower=True):
     both = evidence("source", 1), evidence("target", 2)
-    towers = {"source": Tower(both[0], TowerConfig(hidden=4, width=3), seed=1)} if tower else {}
+    towers = {"source": Towers(both[0], TowerConfig(hidden=4, width=3), n=2, seed=1)} if tower else {}
     return Scene(both, towers, np.ones(N, bool) if on_sale is None else on_sale, depth)
 
 
@@ -93,7 +94,7 @@ class TestCandidates:
         scene = scene_of(4)
         counts = (scene.candidates(EXAMPLES, exclude=EXAMPLES.seen) >= 0).sum(axis=1)
         assert counts.min() >= 4
-        assert counts.max() <= 4 * 4  # two tables, a tower, best sellers
+        assert counts.max() <= 6 * 4  # two tables, two item-item weights, a tower, best sellers
         assert (scene.candidates(EXAMPLES, k=11) >= 0).sum(axis=1).min() >= 11
 
     def test_best_sellers_are_among_them_whatever_was_seen(self):
@@ -121,6 +122,32 @@ class TestCandidates:
         tower = scene.towers["source"]
         top = np.argsort(-(tower.encode_users(EXAMPLES) @ tower.encode_items().T), axis=1)[:, :3]
         assert all(set(best) <= set(row) for best, row in zip(top, found, strict=True))
+        for one in scene.evidence:
+            scores = one.weights.scores(EXAMPLES.counts)
+            top = np.argsort(-scores, axis=1)[:, :3]
+            for best, row, values in zip(top, found, scores, strict=True):
+                assert {item for item in best if values[item] > 0} <= set(row)
+
+    def test_neighbours_bring_what_may_be_had_and_is_called_for(self):
+        """Tables know nothing and best sellers are others, so that nobody else brings these."""
+        blank = replace(evidence("a", 1), known=np.zeros(N, bool), popularity=np.arange(N, 0, -1.0))
+        on_sale, allowed = np.arange(N) % 4 > 0, np.arange(N) % 5 > 0
+        scene = Scene((blank,), {}, on_sale, depth=2)
+        open_ = on_sale & allowed
+        found = scene.candidates(EXAMPLES, exclude=EXAMPLES.seen, allowed=allowed)
+        scores = blank.weights.scores(EXAMPLES.counts)
+        for row, had, values in zip(found, EXAMPLES.seen.toarray() > 0, scores, strict=True):
+            values = np.where(open_ & ~had, values, -np.inf)
+            top = [item for item in np.argsort(-values)[:2] if values[item] > 0]
+            sellers = [item for item in range(N) if open_[item] and not had[item]][:2]
+            assert set(row[row >= 0]) == {*top, *sellers}
+
+    def test_a_history_of_nothing_calls_for_nothing(self):
+        blank = replace(evidence("a", 1), known=np.zeros(N, bool))
+        scene = Scene((blank,), {}, np.ones(N, bool), depth=3)
+        cold = EXAMPLES.without(np.ones(N, bool), np.ones(len(EXAMPLES), bool))
+        found = scene.candidates(cold)
+        assert found.tolist() == [sorted(scene.best_sellers[:3])] * len(EXAMPLES)
 
     def test_nobody(self):
         none = EXAMPLES.take(np.zeros(0, np.int64))
@@ -169,6 +196,28 @@ class TestSlate:
         assert (lesson.taken.sum(axis=1) == np.diff(EXAMPLES.relevant.indptr)).all()
         assert lesson.present.sum(axis=1).max() <= 5 + int(lesson.taken.sum(axis=1).max())
         assert lesson.present.sum(axis=1).min() >= 5
+
+    def test_lesson_leaves_out_what_it_is_told_to(self):
+        scene, every = scene_of(), np.random.default_rng
+        cold = EXAMPLES.without(np.ones(N, bool), np.arange(len(EXAMPLES)) % 2 == 1)
+        told = scene.lesson(cold, every(0), others=N, exclude=EXAMPLES.seen)
+        by_history = scene.lesson(cold, every(0), others=N)
+        had = np.diff(EXAMPLES.seen.indptr)
+        assert told.present.sum(axis=1).tolist() == (N - had).tolist()
+        without_history = np.arange(len(EXAMPLES)) % 2 == 1
+        assert (by_history.present.sum(axis=1) == np.where(without_history, N, N - had)).all()
+        assert (told.taken.sum(axis=1) == np.diff(EXAMPLES.relevant.indptr)).all()
+
+    def test_the_tower_says_of_unknown_items_what_it_says_on_average(self):
+        scene = scene_of()
+        known = np.arange(N) != 7
+        first = replace(scene.evidence[0], known=known)
+        less = replace(scene, evidence=(first, scene.evidence[1]), _tower_vectors={}, _indexes={})
+        place = scene.names.index("source.tower")
+        found = less.slate(EXAMPLES, everything(EXAMPLES)).signals[:, :, place]
+        whole = scene.slate(EXAMPLES, everything(EXAMPLES)).signals[:, :, place]
+        np.testing.assert_allclose(found[:, known], whole[:, known], rtol=1e-5)
+        np.testing.assert_allclose(found[:, 7], whole[:, known].mean(axis=1), rtol=1e-4, atol=1e-5)
 
 
 class TestRank:

@@ -26,7 +26,9 @@ class RecommenderConfig:
         per_user: Cuts of each user's history that the ranker learns from.
         neighbours_l2: Ridge penalties of the target's item-item weights; the first fold chooses.
         towers: How many towers are trained on the target alone; their mean is what counts.
-        confidence: The share of the bootstrap's draws in which the transfer has to be better, for it to ship.
+        confidence: The share of the bootstrap's draws in which the target alone has to be better, for it to
+            ship. Towards 0.5 the transfer has to be better on average; towards 1 it ships unless it is sure
+            to hurt.
         depth: Candidates that each retriever brings.
         seed: Where randomness starts.
 
@@ -46,7 +48,7 @@ class RecommenderConfig:
     per_user: int = 3
     neighbours_l2: tuple[float, ...] = (100.0, 300.0, 1000.0)
     towers: int = 1
-    confidence: float = 0.5
+    confidence: float = 0.9
     depth: int = 300
     seed: int = 0
 

@@ -146,8 +146,9 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
     The transferred contender with the best mean meets the target alone. What it gains is measured without the
     advantage of having been picked: each fold's users count with the contender that is best on the others.
 
-    The transfer ships where that gain is positive in at least `config.confidence` of the bootstrap's draws;
-    in doubt the target alone does.
+    The target alone ships where that gain is negative in at least `config.confidence` of the bootstrap's
+    draws. In doubt the transfer does: the fewer users there are to measure on, the less the target alone has
+    learned from them, too.
 
     Args:
         contenders: The transferred ones in the order of how closely they are held to their source.
@@ -176,10 +177,10 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
     best = rivals[_pick([values[one.name] for one in rivals])]
     picked = _picked_by_the_others([folds[one.name] for one in rivals])
     gap = paired_bootstrap(picked, values[ALONE], seed=config.seed)
-    # the lower end of the interval that leaves 1 - confidence below it
+    # the upper end of the interval that leaves 1 - confidence above it
     level = max(2 * config.confidence - 1, 1e-6)
-    doubt = paired_bootstrap(picked, values[ALONE], level=level, seed=config.seed).low
-    ships: Literal["transfer", "target"] = "transfer" if min(gap.mean, doubt) > 0 else "target"
+    doubt = paired_bootstrap(picked, values[ALONE], level=level, seed=config.seed).high
+    ships: Literal["transfer", "target"] = "target" if max(gap.mean, doubt) < 0 else "transfer"
     reason = _words(ships, gap, float(picked.mean()), means[ALONE], n_users)
     chosen = best if ships == "transfer" else alone
     return chosen, _verdict(ships, reason, (gap.mean, gap.low, gap.high), n_users, chosen, means)
@@ -208,9 +209,12 @@ def _words(ships: str, gap: Interval, transferred: float, alone: float, n_users:
         "target, each fold by the model that was picked on the others"
     )
     if ships == "transfer":
-        sure = "the transfer helps" if gap.low > 0 else "the transfer probably helps, but it may be chance"
+        sure = "the transfer helps"
+        if gap.low <= 0:
+            likely = "probably helps" if gap.mean > 0 else "isn't shown to hurt"
+            sure = f"the transfer {likely}, but it may be chance"
         return f"the transfer ships, because {sure}: {numbers}"
-    sure = "the transfer hurts" if gap.high < 0 else "the transfer isn't shown to help"
+    sure = "the transfer hurts" if gap.high < 0 else "the transfer probably hurts"
     return f"the target alone ships, because {sure}: {numbers}"
 
 

@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for; 1 where a cell couldn't be."""
     options = parsed(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    for noisy in ("faiss", "gensim", "rectransfer.ranking"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     if options.worker:
         return work(options)
     from suite.measure import code
@@ -125,8 +127,6 @@ def work(options: argparse.Namespace) -> int:
     from suite.measure import measure, pretrained_source
 
     assert all(os.environ.get(name) == "1" for name in ONE_THREAD), "a worker is started by the pool"
-    for noisy in ("gensim", "rectransfer.ranking"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     pretrained = pretrained_source(options.task[0], options.source)
     if options.worker == "source":
         print(f"{DONE}{options.task[0]} (its source)", flush=True)  # noqa: T201 (the pool reads it)

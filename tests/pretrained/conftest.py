@@ -15,7 +15,8 @@ def quick() -> PretrainConfig:
         item2vec=Item2Vec(dimensions=8, epochs=30),
         tower=TowerConfig(hidden=8, width=4),
         train=TrainConfig(epochs=2, learning_rate=3e-3),
-        ranker=RankerConfig(hidden=4, epochs=5),
+        ranker=RankerConfig(hidden=4, epochs=5, members=2),
+        neighbours_l2=(20.0, 100.0),
     )
 
 

@@ -14,9 +14,12 @@ import polars as pl
 import pytest
 import torch
 
+from rectransfer.artefacts import read_arrays
+from rectransfer.artefacts.card import card_sha256
 from rectransfer.embeddings import Item2Vec, User2Vec
 from rectransfer.errors import ArtefactError, InputError
 from rectransfer.logs import InteractionLog
+from rectransfer.neighbours import ItemWeights, UserKernel, solve_neighbours
 from rectransfer.pretrained import PretrainConfig, load_pretrained, pretrain
 from rectransfer.ranking import Ranker, TowerConfig, TrainConfig
 from rectransfer.recommend import Recommender, RecommenderConfig
@@ -41,8 +44,13 @@ def assert_same(first, second):
     np.testing.assert_array_equal(first.popularity, second.popularity)
     assert (first.weights is None) == (second.weights is None)
     if first.weights is not None:
-        np.testing.assert_array_equal(first.weights.weights.toarray(), second.weights.weights.toarray())
-        assert first.weights.l2 == second.weights.l2
+        assert first.weights.arrays().keys() == second.weights.arrays().keys()
+        for name, value in first.weights.arrays().items():
+            np.testing.assert_array_equal(value, second.weights.arrays()[name])
+    assert (first.taken is None) == (second.taken is None)
+    if first.taken is not None:
+        np.testing.assert_array_equal(first.taken.toarray(), second.taken.toarray())
+    assert first.l2 == second.l2
     assert (first.histories is None) == (second.histories is None)
     if first.histories is not None:
         assert first.histories.frame.equals(second.histories.frame)
@@ -55,11 +63,26 @@ class TestPretrain:
         assert pretrained.users.vocabulary == log.users
         buyers = log.frame.group_by("item_id").agg(pl.col("user_id").n_unique()).sort("item_id")
         np.testing.assert_allclose(pretrained.popularity, np.log1p(buyers["user_id"].to_numpy()), rtol=1e-6)
-        assert pretrained.weights.weights.shape == (40, 40)
+        assert pretrained.weights is None  # the counts tell it
+        counts = np.zeros((120, 40))
+        rows = log.users.rows(log.frame["user_id"]), log.items.rows(log.frame["item_id"])
+        np.add.at(counts, rows, 1)
+        np.testing.assert_array_equal(pretrained.taken.toarray(), counts)
+        assert pretrained.l2 in (20.0, 100.0)
+        assert pretrained.l2 == pretrained.card["held_out"]["neighbours_l2"]
         assert pretrained.histories.frame.equals(log.frame)
         assert {name.partition(".")[0] for name in pretrained.ranker.names} == {"source"}
         assert "source.tower" in pretrained.ranker.names
         assert repr(pretrained) == "Pretrained(40 items, 120 users)"
+
+    def test_repeats_are_counted(self, domains, quick):
+        log = domains.source
+        again = log.frame.head(300).with_columns(pl.col("timestamp").dt.offset_by("1d"))
+        found = pretrain(
+            log.with_frame(pl.concat([log.frame, again]).sort("user_id", "timestamp")), config=quick
+        )
+        assert found.taken.sum() == len(log) + 300
+        assert found.taken.max() == 2
 
     def test_the_card(self, pretrained, domains):
         card = pretrained.card
@@ -103,6 +126,7 @@ class TestFewUsers:
         found = pretrain(log, config=quick)
         assert "19 users are too few to hold any out" in caplog.text
         assert found.card["held_out"] == {}
+        assert found.l2 == 100.0  # the one in the middle: nothing is chosen
         start = Ranker.standard(found.ranker.names, quick.ranker.hidden, 0)
         for name, value in start.arrays().items():
             np.testing.assert_array_equal(found.ranker.arrays()[name], value)
@@ -157,6 +181,10 @@ class TestConfig:
             {"keep_histories": -1},
             {"most_held_out": 0},
             {"neighbours_l2": 0.0},
+            {"neighbours_l2": ()},
+            {"neighbours_l2": (100.0, 0.0)},
+            {"towers": 0},
+            {"per_user": 0},
         ],
     )
     def test_settings_out_of_range_are_refused(self, settings):
@@ -169,12 +197,38 @@ class TestConfig:
             domains.source.frame.group_by("user_id", maintain_order=True).tail(3)
         )
 
-    def test_without_histories_no_user_row_is_written(self, domains, quick, tmp_path):
-        found = pretrain(domains.source, config=replace(quick, keep_histories=0))
+    def test_without_histories_no_interaction_is_written(self, domains, quick, tmp_path):
+        found = pretrain(domains.source, config=replace(quick, keep_histories=0), deterministic=True)
         assert found.histories is None
+        assert found.taken is None
         found.save(tmp_path / "source")
         assert not list((tmp_path / "source").glob("*histories*"))
-        assert load_pretrained(tmp_path / "source").histories is None
+        (file,) = (tmp_path / "source").glob("statistics*.safetensors")
+        arrays = read_arrays(file)
+        weights = {"data", "indices", "indptr", "rarity", "scalars"}
+        assert arrays.keys() == {"popularity", *(f"weights.{name}" for name in weights)}
+        assert len(arrays["weights.indptr"]) == 40 + 1  # a row for each item, none for a user
+        loaded = load_pretrained(tmp_path / "source")
+        assert_same(loaded, found)
+
+    @pytest.mark.parametrize("few_users", [True, False])
+    def test_without_histories_its_weights_say_what_its_counts_would(self, domains, quick, few_users):
+        """With fewer users than items the weights are solved by way of the users, who must not go along."""
+        users = domains.source.users.ids[: 30 if few_users else 120].to_list()
+        log = domains.source.with_frame(domains.source.frame.filter(pl.col("user_id").is_in(users)))
+        found = pretrain(log, config=replace(quick, keep_histories=0), deterministic=True)
+        assert isinstance(found.weights.solution, ItemWeights)
+        with_counts = pretrain(log, config=quick, deterministic=True)
+        expected = solve_neighbours(with_counts.taken, with_counts.l2)
+        assert isinstance(expected.solution, UserKernel) == few_users
+        some = with_counts.taken[:9]
+        np.testing.assert_allclose(found.weights.scores(some), expected.scores(some), rtol=1e-3, atol=1e-4)
+
+    @pytest.mark.parametrize("config", [PretrainConfig, RecommenderConfig])
+    def test_penalties_may_be_a_list_and_one_is_told_from_several(self, config):
+        assert config(neighbours_l2=[3.0, 4.0]).neighbours_l2 == (3.0, 4.0)
+        with pytest.raises(InputError, match=r"\(50\.0,\) for a single one"):
+            config(neighbours_l2=50.0)
 
 
 class TestSaved:
@@ -236,7 +290,9 @@ class TestSaved:
             lambda fields: fields.pop("signals"),
             lambda fields: fields["signals"].pop(),
             lambda fields: fields["config"].update(stranger=1),
-            lambda fields: fields["config"]["ranker"].update(hidden=5),
+            lambda fields: fields.update(hidden=5),
+            lambda fields: fields["config"]["ranker"].update(hidden=-1),
+            lambda fields: fields["config"].update(neighbours_l2=[]),
             lambda fields: fields["config"]["train"].update(epochs=-1),
             lambda fields: fields.pop("card"),
             lambda fields: fields["items"].update(ns_exponent="x"),
@@ -246,6 +302,7 @@ class TestSaved:
     def test_a_card_that_does_not_fit_is_an_artefact_error(self, folder, change):
         card = json.loads((folder / "card.json").read_text())
         change(card["pretrained"])
+        card["card_sha256"] = card_sha256(card)  # so that it isn't the checksum that refuses it
         (folder / "card.json").write_text(json.dumps(card))
         with pytest.raises(ArtefactError, match="source"):
             load_pretrained(folder)

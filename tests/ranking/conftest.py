@@ -6,6 +6,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from rectransfer.logs import InteractionLog
+from rectransfer.neighbours import solve_neighbours
 from rectransfer.ranking import Evidence, Histories
 
 
@@ -22,7 +23,7 @@ def evidence() -> Evidence:
         log_prior=np.log(rng.dirichlet(np.ones(30))).astype(np.float32),
         popularity=np.log1p(rng.integers(1, 30, 30)).astype(np.float32),
         known=np.ones(30, bool),
-        weights=csr_array(rng.random((30, 30)).astype(np.float32) * (1 - np.eye(30))),
+        weights=solve_neighbours(csr_array(rng.poisson(0.3, (80, 30)).astype(np.float32)), l2=5.0),
     )
 
 

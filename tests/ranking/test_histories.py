@@ -270,8 +270,48 @@ class TestTake:
         assert some.seen.toarray().tolist() == cuts.seen.toarray()[rows].tolist()
         assert some.relevant.toarray().tolist() == cuts.relevant.toarray()[rows].tolist()
         assert some.lengths.tolist() == cuts.lengths[rows].tolist()
+        assert some.counts.toarray().tolist() == cuts.counts.toarray()[rows].tolist()
         np.testing.assert_array_equal(some.pooled(3.0).toarray(), cuts.pooled(3.0).toarray()[rows])
 
     def test_an_empty_history_in_the_middle(self):
         some = example([0, 2], [1, 4], [1, 1], n=3).take(np.array([1, 2]))
         assert (some.owner.tolist(), some.items.tolist()) == ([1], [4])
+
+
+class TestCounts:
+    def test_by_hand(self):
+        counts = uncut(HISTORIES, 6).counts
+        assert counts.dtype == np.float32
+        assert counts.toarray().tolist() == [[2, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 1]]
+        assert counts.nnz == len(counts.data) == 7
+
+    def test_they_are_above_0_where_seen_is_1(self):
+        log = long_log()
+        cuts = cut_at_random(Histories.from_log(log, log.items), log.n_items, np.random.default_rng(1))
+        assert ((cuts.counts.toarray() > 0) == (cuts.seen.toarray() > 0)).all()
+        assert cuts.counts.toarray().sum() == len(cuts.items)
+        assert cuts.counts.toarray().max() > 1
+
+
+class TestWithout:
+    def test_by_hand(self):
+        cuts = example([0, 0, 1, 1, 2], [1, 4, 1, 4, 1], [3, 1, 2, 2, 1], n=3)
+        lost = cuts.without(np.arange(6) == 1, np.array([True, False, True]))
+        assert lost.owner.tolist() == [0, 1, 1]
+        assert lost.items.tolist() == [4, 1, 4]
+        assert lost.ages.tolist() == [1, 2, 2]
+        assert cuts.items.tolist() == [1, 4, 1, 4, 1]  # as it was
+        np.testing.assert_allclose(lost.lengths, np.log([2, 3, 1]))
+        assert not lost.pooled(3.0).toarray()[2].any()
+
+    def test_labels_and_users_stay(self):
+        log = long_log()
+        cuts = cut_at_random(Histories.from_log(log, log.items), log.n_items, np.random.default_rng(1))
+        rows = np.arange(len(cuts)) % 2 == 1
+        lost = cuts.without(np.ones(log.n_items, bool), rows)
+        assert len(lost) == len(cuts)
+        assert lost.labels.tolist() == cuts.labels.tolist()
+        assert lost.label_owner.tolist() == cuts.label_owner.tolist()
+        assert lost.who is cuts.who
+        assert not lost.seen.toarray()[rows].any()
+        assert lost.seen.toarray()[~rows].tolist() == cuts.seen.toarray()[~rows].tolist()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rectransfer.errors import ArtefactError, InputError
-from rectransfer.ranking import Ranker, RankerConfig, Slate, fit_ranker
+from rectransfer.ranking import Ranker, RankerConfig, Slate, fit_ranker, fit_rankers
 
 NAMES = ("s.affinity_recent", "s.affinity_steady", "s.popularity", "s.unknown")
 QUICK = RankerConfig(hidden=4, epochs=15, learning_rate=0.03, batch=16)
@@ -229,11 +229,100 @@ class TestFit:
 
     @pytest.mark.parametrize(
         "settings",
-        [{"hidden": -1}, {"epochs": -1}, {"pull": -1.0}, {"batch": 0}, {"learning_rate": 0.0}],
+        [
+            {"hidden": -1},
+            {"epochs": -1},
+            {"pull": -1.0},
+            {"batch": 0},
+            {"learning_rate": 0.0},
+            {"members": 0},
+            {"breadth": -0.1},
+        ],
     )
     def test_settings_out_of_range_are_refused(self, settings):
         with pytest.raises(InputError, match="at least 0"):
             RankerConfig(**settings)
+
+    def test_breadth_weighs_users_by_what_they_took(self):
+        """Half of the users take one item by one signal, half take four by another."""
+        narrow, wide = slate_of(users=40, wanted="s.popularity"), slate_of(users=40, seed=1)
+        best = np.argsort(-np.where(wide.present, wide.signals[:, :, 3], -np.inf), axis=1)[:, :4]
+        np.put_along_axis(wide.taken, best, True, axis=1)
+        both, lines = Slate.concatenate([narrow, wide]), {}
+        for breadth in (0.0, 0.5, 2.0):
+            config = replace(QUICK, pull=0.0, breadth=breadth)
+            lines[breadth] = fit_ranker(Ranker(NAMES, 0), both, config).arrays()["line"]
+        unknown, popular = (np.array([line[place] for line in lines.values()]) for place in (3, 2))
+        assert (np.diff(unknown) > 0.01).all()
+        assert (np.diff(popular) < -0.01).all()
+
+
+class TestEnsemble:
+    """Several rankers are one: networks side by side, scores the mean."""
+
+    @pytest.mark.parametrize("hidden", [(4,), (4, 4, 4), (0, 0), (3, 0, 5)])
+    def test_the_scores_are_the_mean(self, hidden):
+        scale = Ranker(NAMES, 0).rescale(slate_of()).arrays()
+        rankers = []
+        for seed, units in enumerate(hidden):
+            one = shaken(Ranker.standard(NAMES, units, seed), seed)
+            one.load_arrays({**one.arrays(), "mean": scale["mean"], "scale": scale["scale"]})
+            rankers.append(one)
+        slate = slate_of()
+        each = [one.score(slate)[slate.present] for one in rankers]
+        found = Ranker.mean_of(rankers)
+        assert found.hidden == sum(hidden)
+        np.testing.assert_allclose(
+            found.score(slate)[slate.present], np.mean(each, axis=0), rtol=1e-4, atol=1e-5
+        )
+        assert len(hidden) == 1 or np.std(each, axis=0).max() > 0.01
+
+    def test_the_members_stay_as_they_are(self):
+        rankers = [shaken(Ranker.standard(NAMES, 4, seed), seed) for seed in (1, 1, 2)]
+        for one in rankers:
+            one.load_arrays(
+                {**one.arrays(), **{name: Ranker(NAMES).arrays()[name] for name in ("mean", "scale")}}
+            )
+        before = [one.arrays() for one in rankers]
+        fit_ranker(Ranker.mean_of(rankers), slate_of(wanted="s.unknown"), QUICK)
+        for one, was in zip(rankers, before, strict=True):
+            assert all(np.array_equal(value, was[name]) for name, value in one.arrays().items())
+
+    def test_of_other_signals_or_scales_or_none_they_are_refused(self):
+        plain = Ranker.standard(NAMES, 4)
+        for others in ([], [plain, Ranker(NAMES[::-1], 4)], [plain, plain.copy().rescale(slate_of())]):
+            with pytest.raises(InputError, match=f"{len(others)} rankers"):
+                Ranker.mean_of(others)
+
+    def test_trained_from_seeds_that_count_on(self):
+        slate, config = slate_of(wanted="s.unknown"), replace(QUICK, members=2)
+        members = [
+            fit_ranker(Ranker.standard(NAMES, 4, seed).rescale(slate), slate, config, seed) for seed in (6, 7)
+        ]
+        found, expected = fit_rankers(NAMES, slate, config, 6).arrays(), Ranker.mean_of(members).arrays()
+        assert all(np.array_equal(found[name], value) for name, value in expected.items())
+        assert fit_rankers(NAMES, slate, config, 6).hidden == 8
+
+    def test_twice_gives_the_same_and_another_seed_another(self):
+        slate = slate_of(wanted="s.unknown")
+        state = torch.get_rng_state()
+        first, again, other = (fit_rankers(NAMES, slate, QUICK, seed).arrays() for seed in (1, 1, 9))
+        assert torch.equal(torch.get_rng_state(), state)
+        assert all(np.array_equal(first[name], again[name]) for name in first)
+        assert not np.array_equal(first["line"], other["line"])
+
+    def test_it_learns_a_planted_signal(self):
+        config = replace(QUICK, pull=0.0, learning_rate=0.1)
+        ranker = fit_rankers(NAMES, slate_of(users=200, wanted="s.unknown"), config)
+        fresh = slate_of(seed=9, wanted="s.unknown")
+        assert fresh.taken[np.arange(60), ranker.score(fresh).argmax(axis=1)].mean() > 0.85
+
+    def test_nothing_to_learn_from(self):
+        none = slate_of().take(np.zeros(0, np.int64))
+        expected = Ranker.standard(NAMES, 4).score(slate_of())
+        np.testing.assert_allclose(
+            fit_rankers(NAMES, none, QUICK).score(slate_of()), expected, rtol=1e-4, atol=1e-5
+        )
 
 
 class TestSlates:

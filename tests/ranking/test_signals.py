@@ -8,14 +8,18 @@ import pytest
 from scipy.sparse import csr_array
 
 from rectransfer.embeddings import EmbeddingTable
-from rectransfer.ranking import SIGNALS, Batch, Evidence, Examples, lay_out, table_signals
+from rectransfer.neighbours import ItemWeights, Neighbours
+from rectransfer.ranking import SIGNALS, Batch, Evidence, Examples, fill_unknown, lay_out, table_signals
 from rectransfer.ranking import signals as room
 from rectransfer.testing import check_signal
 from rectransfer.vocabulary import Vocabulary
 
 W = np.array([[1, 0], [0, 2], [3, 4], [0, 0]], dtype=np.float32)
 C = np.array([[1, 1], [2, 0], [0, -1], [0, 0]], dtype=np.float32)
-PULLS = np.array([[0, 5, 1, 0], [7, 0, 2, 0], [0, 3, 0, 0], [0, 0, 0, 0]], dtype=np.float32)
+PULLS = np.array([[0, 0.5, 0.1, 0], [0.7, 0, -0.6, 0], [0, 0.3, 0, 0], [0, 0, 0, 0]], dtype=np.float32)
+# Two items in a history are typical, so that nothing is held back but what repeats: sqrt(log(1 + 1)).
+CALLED_FOR = Neighbours(1.0, 2.0, np.ones(4, np.float32), ItemWeights(csr_array(PULLS), 1.0))
+ONCE = np.sqrt(np.log(2))
 EVIDENCE = Evidence(
     name="mine",
     vectors=W,
@@ -23,7 +27,7 @@ EVIDENCE = Evidence(
     log_prior=np.array([-1, -2, -3, -3], dtype=np.float32),
     popularity=np.log1p(np.array([9, 4, 1, 0], dtype=np.float32)),
     known=np.array([True, True, True, False]),
-    weights=csr_array(PULLS),
+    weights=CALLED_FOR,
 )
 # The first user took item 0 three visits before the last, and item 1 on the last; the second nothing.
 EXAMPLES = Examples(
@@ -47,7 +51,8 @@ def weights(half_life):
 @pytest.mark.parametrize(("name", "half_life"), [("affinity_recent", 3.0), ("affinity_steady", 20.0)])
 def test_affinity(name, half_life):
     query = weights(half_life) @ W[:2]
-    expected = [[query @ C[2], 0, query @ C[0]], [0, 0, 0]]
+    known = [query @ C[2], query @ C[0]]  # item 3 is unknown: neither good nor bad
+    expected = [[known[0], np.mean(known), known[1]], [0, 0, 0]]
     np.testing.assert_allclose(SIGNALS[name](EVIDENCE, BATCH), expected, rtol=1e-5)
 
 
@@ -57,26 +62,43 @@ def test_recent_looks_at_the_last_visit_more_than_steady():
     assert 1.5 < steady < recent < 2
 
 
-def test_affinity_max():
-    # W[0]·C, W[1]·C: item 2: 0, -2; item 0: 1, 2
-    assert SIGNALS["affinity_max"](EVIDENCE, BATCH).tolist() == [[0, 0, 2], [0, 0, 0]]
+def test_neighbours_are_the_log_of_what_the_history_calls_for():
+    # item 2 is called for by .1 - .6 < 0, item 3 by nothing, item 0 by .7
+    expected = np.log([[0.03, 0.03, 0.7 * ONCE + 0.03], [0.03] * 3])
+    np.testing.assert_allclose(SIGNALS["neighbours"](EVIDENCE, BATCH), expected, rtol=1e-5)
 
 
-def test_similarity_max():
-    # cosines with item 2: 3/5 and 4/5; with item 0: 1 and 0
-    np.testing.assert_allclose(
-        SIGNALS["similarity_max"](EVIDENCE, BATCH), [[0.8, 0, 1], [0, 0, 0]], rtol=1e-6
-    )
+def test_neighbours_count_repeats_damped_and_hold_long_histories_back():
+    often = replace(EXAMPLES, owner=np.zeros(4, np.int64), items=np.array([1, 1, 2, 3]), ages=np.ones(4, int))
+    found = SIGNALS["neighbours"](EVIDENCE, Batch.of(often, np.array([[0, 1], [0, 1]])))
+    held_back = (3 / 2) ** -0.25  # three different items
+    expected = [[0.7 * np.sqrt(np.log(3)) * held_back, 0.3 * ONCE * held_back], [0, 0]]
+    np.testing.assert_allclose(found, np.log(np.array(expected) + 0.03), rtol=1e-5)
 
 
-def test_similarity_mean():
-    old, fresh = weights(20.0)
-    expected = [[0.6 * old + 0.8 * fresh, 0, old], [0, 0, 0]]
-    np.testing.assert_allclose(SIGNALS["similarity_mean"](EVIDENCE, BATCH), expected, rtol=1e-5)
+def test_neighbours_without_weights_say_nothing():
+    found = SIGNALS["neighbours"](replace(EVIDENCE, weights=None), BATCH)
+    assert found.tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
-def test_neighbours():
-    assert SIGNALS["neighbours"](EVIDENCE, BATCH).tolist() == [[3, 0, 7], [0, 0, 0]]
+class TestFillUnknown:
+    def test_by_hand(self):
+        # item 3 is unknown: it gets the mean of the user's others; -1 fills up, and counts for nothing
+        batch = Batch.of(EXAMPLES, np.array([[2, 3, 0, -1], [3, 1, -1, -1]]))
+        values = np.array([[4, 99, 1, 50], [99, 7, 50, 50]], np.float32)
+        found = fill_unknown(EVIDENCE, batch, values)
+        assert found.dtype == np.float32
+        assert found[:, :3].tolist() == [[4, 2.5, 1], [7, 7, 7]]
+        assert np.isfinite(found).all()
+
+    def test_all_known_stays_as_it_is(self):
+        batch = Batch.of(EXAMPLES, np.array([[2, 0], [1, 0]]))
+        values = np.array([[4, 1], [2, 3]], np.float32)
+        assert fill_unknown(EVIDENCE, batch, values).tolist() == values.tolist()
+
+    def test_nothing_known_is_0(self):
+        batch = Batch.of(EXAMPLES, np.array([[3, 3], [3, -1]]))
+        assert fill_unknown(EVIDENCE, batch, np.full((2, 2), 9, np.float32)).tolist() == [[0, 0], [0, 0]]
 
 
 def test_popularity_and_unknown():
@@ -88,8 +110,12 @@ def test_popularity_and_unknown():
 
 def test_an_unknown_item_in_the_history_is_passed_over():
     examples = replace(EXAMPLES, items=np.array([3, 1]))
-    best = SIGNALS["affinity_max"](EVIDENCE, Batch.of(examples, np.array([[2], [2]])))
-    assert best.tolist() == [[-2], [0]]  # not 0 from the unknown one
+    batch = Batch.of(examples, np.array([[2], [2]]))
+    fresh = weights(20.0)[1]  # item 1: W·C = -2; the unknown one adds nothing to the average
+    np.testing.assert_allclose(SIGNALS["affinity_steady"](EVIDENCE, batch), [[-2 * fresh], [0]], rtol=1e-5)
+    np.testing.assert_allclose(  # it calls for nothing, either: .1 - .6 becomes -.6, which is below 0
+        SIGNALS["neighbours"](EVIDENCE, batch), np.log([[0.03], [0.03]]), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", SIGNALS)
@@ -128,7 +154,6 @@ class TestLayOut:
         # noise: 1 ** .5 and 16 ** .5 of 5; what is unknown is as rare as the rarest
         np.testing.assert_allclose(found.log_prior, np.log([1 / 5, 4 / 5]), rtol=1e-5)
         assert found.popularity.tolist() == [1, 2]
-        assert found.unit.tolist() == [[0, 0], [0, 1]]
         assert found.n_items == 2
 
     def test_by_rows(self):

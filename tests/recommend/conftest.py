@@ -36,8 +36,8 @@ def source_config() -> PretrainConfig:
         item2vec=Item2Vec(dimensions=16, epochs=20),
         tower=TowerConfig(hidden=16, width=8),
         train=TrainConfig(epochs=3, learning_rate=3e-3),
-        ranker=RankerConfig(hidden=4, epochs=10),
-        neighbours_l2=50.0,
+        ranker=RankerConfig(hidden=4, epochs=10, members=2),
+        neighbours_l2=(20.0, 100.0),
     )
 
 
@@ -51,7 +51,7 @@ def config(source_config: PretrainConfig) -> RecommenderConfig:
         fine_tune=TrainConfig(epochs=2, learning_rate=1e-4, patience=2),
         ranker=source_config.ranker,
         folds=2,
-        neighbours_l2=50.0,
+        neighbours_l2=(20.0, 100.0),
     )
 
 
@@ -63,8 +63,9 @@ def tiny() -> RecommenderConfig:
         tower=TowerConfig(hidden=4, width=2),
         train=TrainConfig(epochs=1),
         fine_tune=TrainConfig(epochs=1),
-        ranker=RankerConfig(hidden=2, epochs=2),
+        ranker=RankerConfig(hidden=2, epochs=2, members=1),
         pulls=(1.0,),
+        neighbours_l2=(100.0,),
         folds=2,
         per_user=1,
     )

@@ -54,7 +54,8 @@ class TestTransfer:
         assert "the transfer ships" in verdict.reason
         assert f"{verdict.difference:+.4f}" in verdict.reason
         assert "60 users" in verdict.reason
-        assert ("which may be chance" in verdict.reason) == (verdict.low <= 0)
+        assert ("it may be chance" in verdict.reason) == (verdict.low <= 0)
+        assert ("because the transfer helps" in verdict.reason) == (verdict.low > 0)
 
     def test_users_get_their_own_cluster(self, model, strangers, domains):
         tastes = domains.users.select("user_id", "taste")
@@ -83,9 +84,19 @@ class TestTransfer:
         rows = pretrained.items.vocabulary.rows(model._state.items.ids)
         np.testing.assert_array_equal(source.vectors, pretrained.items.vectors[rows])
         np.testing.assert_array_equal(source.contexts, pretrained.items.contexts[rows])
-        tower = model._state.scene.towers["source"]
-        np.testing.assert_array_equal(tower.vectors.numpy(), source.vectors)
-        np.testing.assert_array_equal(tower.contexts.numpy(), source.contexts)
+        for tower in model._state.scene.towers["source"].members:
+            np.testing.assert_array_equal(tower.vectors.numpy(), source.vectors)
+            np.testing.assert_array_equal(tower.contexts.numpy(), source.contexts)
+
+    def test_its_signals(self, model, alone):
+        """The source's, the joint ones, and all of the target's: towers of both."""
+        by_domain = {domain: set() for domain in ("source", "joint", "target")}
+        for name in model._state.scene.names:
+            domain, _, signal = name.partition(".")
+            by_domain[domain].add(signal)
+        own = {"affinity_recent", "affinity_steady", "neighbours", "popularity", "unknown"}
+        assert by_domain == {"source": {*own, "tower"}, "joint": own, "target": {*own, "tower"}}
+        assert {name.partition(".")[2] for name in alone.signals} == {*own, "tower"}
 
     def test_without_a_source(self, alone):
         verdict = alone.verdict

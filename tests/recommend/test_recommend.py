@@ -402,6 +402,11 @@ class TestConfig:
             {"pulls": ()},
             {"pulls": (-1.0,)},
             {"neighbours_l2": 0.0},
+            {"neighbours_l2": ()},
+            {"neighbours_l2": (10.0, -1.0)},
+            {"towers": 0},
+            {"confidence": 0.4},
+            {"confidence": 1.0},
         ],
     )
     def test_settings_out_of_range_are_refused(self, settings):

@@ -1,0 +1,143 @@
+"""The gate by hand: which contender is picked, what its gain is, and when it ships."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from rectransfer.metrics import paired_bootstrap
+from rectransfer.recommend import RecommenderConfig
+from rectransfer.recommend.gate import ALONE, Verdict, _pick, judge
+
+BEST = np.array([0.6, 0.4, 0.5, 0.5, 0.5, 0.6])
+# Behind by .05 and by .15 on average.
+CLOSE = BEST - [0.3, -0.1, 0.2, -0.1, 0.1, -0.1]
+FAR = BEST - [0.2, 0.1, 0.2, 0.1, 0.2, 0.1]
+
+CONFIG = RecommenderConfig(confidence=0.75)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A contender whose values are known."""
+
+    name: str
+    values: tuple[np.ndarray, ...]
+    transferred: bool = True
+
+    def by_fold(self, config):
+        return list(self.values)
+
+
+def alone(*values):
+    return Measured(ALONE, values, transferred=False)
+
+
+class TestPick:
+    @pytest.mark.parametrize(
+        ("rivals", "picked"),
+        [
+            ([CLOSE, BEST], 1),
+            ([FAR, CLOSE, BEST], 2),
+            ([FAR, CLOSE], 1),
+            ([BEST, CLOSE, FAR], 0),
+            ([BEST, BEST], 0),  # of equals the one held closer to its source
+            ([FAR, BEST, BEST], 1),
+            ([FAR[:4], BEST[:4]], 0),  # too few users to tell
+        ],
+    )
+    def test_the_best_mean(self, rivals, picked):
+        assert _pick(rivals) == picked
+
+
+class TestGain:
+    def test_each_fold_counts_with_what_the_others_picked(self):
+        first = Measured("first", (BEST, FAR))
+        second = Measured("second", (FAR, BEST))
+        own = np.full(6, 0.3)
+        # On the second fold `second` is picked, so the first fold counts with it; and the other way round.
+        _, verdict = judge([alone(own, own), first, second], CONFIG)
+        assert verdict.difference == pytest.approx(FAR.mean() - 0.3)
+        assert verdict.contenders == {
+            ALONE: pytest.approx(0.3),
+            "first": pytest.approx((BEST.mean() + FAR.mean()) / 2),
+            "second": pytest.approx((BEST.mean() + FAR.mean()) / 2),
+        }
+        expected = paired_bootstrap(np.concatenate([FAR, FAR]), np.full(12, 0.3), seed=CONFIG.seed)
+        assert (verdict.low, verdict.high) == (expected.low, expected.high)
+        assert verdict.n_users == 12
+
+    def test_having_been_picked_is_no_advantage(self):
+        """Each is lucky on one fold, and not better than the target alone: the lucky half doesn't count."""
+        own = np.full(6, 0.4)
+        lucky, unlucky = own + 0.2 + 0.01 * CLOSE, own - 0.1 + 0.01 * CLOSE
+        rivals = [Measured("first", (lucky, unlucky)), Measured("second", (unlucky, lucky))]
+        chosen, verdict = judge([alone(own, own), *rivals], CONFIG)
+        assert chosen.name == verdict.contender == ALONE
+        assert verdict.contenders["first"] > verdict.contenders[ALONE]
+        assert verdict.difference < 0
+        assert "because the transfer hurts" in verdict.reason
+
+    def test_what_ships_is_picked_on_all(self):
+        first = Measured("first", (FAR, FAR))
+        second = Measured("second", (BEST, CLOSE))
+        chosen, verdict = judge([alone(FAR - 0.2, FAR - 0.2), first, second], CONFIG)
+        assert (chosen.name, verdict.ships) == ("second", "transfer")
+        assert "because the transfer helps" in verdict.reason
+        chosen, _ = judge([alone(FAR - 0.2, FAR - 0.2), Measured("near", (BEST, CLOSE)), second], CONFIG)
+        assert chosen.name == "near"  # of equals
+
+
+class TestConfidence:
+    GAINS = np.array([0.4, -0.3, 0.3, -0.2, 0.35, -0.25, 0.3, -0.2, 0.2, 0.1])
+
+    def verdict(self, gains, confidence):
+        own = np.full(5, 0.5)
+        rival = Measured("only", (own + gains[:5], own + gains[5:]))
+        return judge([alone(own, own), rival], RecommenderConfig(confidence=confidence))[1]
+
+    def test_the_target_ships_where_enough_of_the_draws_are_negative(self):
+        draws = np.random.default_rng(1).choice(-self.GAINS, (20_000, 10)).mean(axis=1)
+        share = (draws < 0).mean()
+        assert 0.75 < share < 0.85
+        sure, doubtful = self.verdict(-self.GAINS, 0.7), self.verdict(-self.GAINS, 0.9)
+        assert (sure.ships, doubtful.ships) == ("target", "transfer")
+        assert sure.difference == doubtful.difference == pytest.approx(-self.GAINS.mean())
+        assert sure.low < 0 < sure.high
+        assert "probably hurts" in sure.reason
+        assert "isn't shown to hurt, but it may be chance" in doubtful.reason
+
+    @pytest.mark.parametrize("confidence", [0.5, 0.9])
+    def test_no_difference_is_no_reason_against_it(self, confidence):
+        assert self.verdict(np.zeros(10), confidence).ships == "transfer"
+
+    def test_a_sure_loss_never_ships(self):
+        verdict = self.verdict(np.full(10, -0.1) - self.GAINS / 100, 0.99)
+        assert verdict.ships == "target"
+        assert verdict.high < 0
+        assert "because the transfer hurts" in verdict.reason
+
+
+def test_without_a_rival_there_is_nothing_to_judge():
+    chosen, verdict = judge([alone(BEST)], CONFIG)
+    assert chosen.name == ALONE
+    assert verdict.ships == "target"
+    assert np.isnan(verdict.difference)
+
+
+def test_under_five_users_the_transfer_ships_unmeasured():
+    chosen, verdict = judge([alone(BEST[:4]), Measured("closest", (FAR[:4],))], CONFIG)
+    assert (chosen.name, verdict.ships, verdict.n_users) == ("closest", "transfer", 4)
+    assert np.isnan(verdict.difference)
+
+
+def test_a_fold_without_anybody_to_measure_is_passed_over():
+    none = np.zeros(0)
+    _, verdict = judge([alone(FAR, none), Measured("only", (BEST, none))], CONFIG)
+    assert verdict.n_users == 6
+    assert verdict.difference == pytest.approx(0.15)
+
+
+def test_a_verdict_survives_plain_values():
+    _, verdict = judge([alone(FAR, FAR), Measured("only", (BEST, CLOSE))], CONFIG)
+    assert Verdict.from_dict(verdict.as_dict()) == verdict

@@ -1,0 +1,272 @@
+"""What is learned from a ground: pooled counts, penalties chosen once, shared users as strangers."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.sparse import csr_array
+
+from rectransfer.logs import InteractionLog, PlantedConfig, plant
+from rectransfer.pretrained import pretrain
+from rectransfer.ranking import Histories, uncut
+from rectransfer.recommend import fit as room
+from rectransfer.recommend.fit import _carried, _fold, _measured
+from rectransfer.recommend.ground import prepare
+from rectransfer.recommend.learn import Chosen, _pooled, learn
+from rectransfer.vocabulary import Vocabulary
+
+
+def log_of(rows):
+    return InteractionLog.from_frame(
+        pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    )
+
+
+@pytest.fixture(scope="module")
+def both():
+    """Users and items are shared, and neither side has all of either."""
+    return plant(
+        PlantedConfig(
+            source_users=80,
+            target_users=40,
+            source_items=30,
+            target_items=25,
+            clusters=3,
+            shared_items=0.8,
+            shared_users=0.5,
+            source_steps=12,
+            target_steps=8,
+            seed=1,
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def source(both, source_config):
+    return pretrain(both.source, config=source_config, deterministic=True)
+
+
+@pytest.fixture(scope="module")
+def ground(both, source):
+    return prepare(both.target, [source], items=None, link=None, min_coverage=0.05)
+
+
+@pytest.fixture(scope="module")
+def lesson(ground, tiny):
+    return learn(ground, tiny, ground.target.users, Chosen(), 0)
+
+
+def view_of(taken, users, kind="both"):
+    return SimpleNamespace(
+        taken=None if taken is None else csr_array(np.array(taken, np.float32)),
+        pretrained=SimpleNamespace(users=SimpleNamespace(vocabulary=Vocabulary(pl.Series(users)))),
+        bridges=SimpleNamespace(kind=kind),
+    )
+
+
+class TestPooled:
+    TAKEN = ((2, 0, 1), (0, 3, 0), (0, 0, 0))
+    OWN = csr_array(np.array([[1, 1, 0], [0, 0, 4]], np.float32))
+
+    def test_rows_of_a_shared_user_are_added_up(self):
+        view = view_of(self.TAKEN, ["ann", "bob", "cat"])
+        pooled = _pooled(view, self.OWN, Vocabulary(pl.Series(["dan", "bob"])))
+        assert pooled.toarray().tolist() == [
+            [2, 0, 1],
+            [0, 3, 4],
+            [1, 1, 0],
+        ]  # ann, bob, dan; cat had nothing
+
+    def test_one_item_in_both_counts_once_and_more(self):
+        view = view_of(self.TAKEN, ["ann", "bob", "cat"])
+        pooled = _pooled(view, self.OWN, Vocabulary(pl.Series(["ann", "eve"])))
+        assert pooled.toarray().tolist() == [[3, 1, 1], [0, 3, 0], [0, 0, 4]]
+        assert pooled.nnz == 5
+
+    def test_where_only_items_are_shared_equal_ids_are_other_people(self):
+        view = view_of(self.TAKEN, ["ann", "bob", "cat"], kind="items")
+        pooled = _pooled(view, self.OWN, Vocabulary(pl.Series(["ann", "bob"])))
+        assert pooled.toarray().tolist() == [[2, 0, 1], [0, 3, 0], [1, 1, 0], [0, 0, 4]]
+
+    def test_ids_of_another_type_are_other_people(self):
+        pooled = _pooled(view_of(self.TAKEN, [1, 2, 3]), self.OWN, Vocabulary(pl.Series(["1", "2"])))
+        assert pooled.shape == (4, 3)
+
+    def test_without_counts_the_targets_are_all(self):
+        found = _pooled(view_of(None, ["ann"]), self.OWN, Vocabulary(pl.Series(["dan", "bob"])))
+        assert found.toarray().tolist() == self.OWN.toarray().tolist()
+
+    def test_what_goes_in_stays_as_it_was(self):
+        view = view_of(self.TAKEN, ["ann", "bob", "cat"])
+        _pooled(view, self.OWN, Vocabulary(pl.Series(["ann", "eve"])))
+        assert tuple(map(tuple, view.taken.toarray())) == self.TAKEN
+        assert self.OWN.toarray().tolist() == [[1, 1, 0], [0, 0, 4]]
+
+    def test_the_joint_popularity_counts_the_users_of_either_once(self, both, ground, lesson):
+        joint = next(one for one in lesson.transferred.evidence if one.name == "joint")
+        pairs = pl.concat(
+            log.frame.select("user_id", "item_id") for log in (both.source, both.target)
+        ).unique()
+        buyers = dict(pairs.group_by("item_id").len().iter_rows())
+        expected = [np.log1p(buyers.get(item, 0)) for item in ground.items.ids]
+        np.testing.assert_allclose(joint.popularity, expected, rtol=1e-6)
+        shared = set(both.source.users.ids) & set(both.target.users.ids)
+        assert shared  # otherwise adding rows up would not have been seen
+
+    def test_users_left_out_bring_their_past_and_not_their_target(self, both, ground, tiny):
+        some = Vocabulary(ground.target.users.ids[:20])
+        joint = next(
+            one for one in learn(ground, tiny, some, Chosen(), 0).transferred.evidence if one.name == "joint"
+        )
+        own = both.target.frame.filter(pl.col("user_id").is_in(some.ids.to_list()))
+        pairs = pl.concat(
+            [both.source.frame.select("user_id", "item_id"), own.select("user_id", "item_id")]
+        ).unique()
+        buyers = dict(pairs.group_by("item_id").len().iter_rows())
+        expected = [np.log1p(buyers.get(item, 0)) for item in ground.items.ids]
+        np.testing.assert_allclose(joint.popularity, expected, rtol=1e-6)
+
+
+class TestChosen:
+    def test_what_is_chosen_first_is_kept(self, ground, config):
+        chosen, users = Chosen(), ground.target.users
+        learn(ground, config, Vocabulary(users.ids[:20]), chosen, 0)
+        assert chosen.l2["target"] in config.neighbours_l2
+        assert chosen.epochs.keys() == {"source", "target"}
+        before = dict(chosen.l2), dict(chosen.epochs)
+        chosen.l2["target"], chosen.epochs["target"] = 77.0, 0
+        found = learn(ground, config, Vocabulary(users.ids[20:]), chosen, 0)
+        (target,) = found.alone.evidence
+        assert target.weights.l2 == 77.0
+        assert (dict(chosen.l2), dict(chosen.epochs)) == ({"target": 77.0}, {**before[1], "target": 0})
+
+    def test_with_nobody_left_out_the_middle_one(self, ground, config, lesson):
+        chosen = Chosen()
+        learn(ground, config, ground.target.users, chosen, 0)
+        assert chosen.l2 == {"target": config.neighbours_l2[1]}
+        assert set(chosen.epochs.values()) == {0}
+
+
+class TestMeasured:
+    """The gate takes a share of each user's visits to the target as history: here a third, or half."""
+
+    TARGET = log_of(
+        [("six", item, day) for day, item in enumerate("abcdae", 11)]
+        + [("two", "a", 11), ("two", "b", 11), ("two", "c", 15)]
+        + [("one", "a", 11), ("one", "b", 11)]
+        + [("bored", "a", 11), ("bored", "a", 12)]
+    )
+    PAST = log_of([("six", "x", 1), ("six", "x", 12), ("six", "y", 13), ("two", "y", 2), ("one", "x", 1)])
+    # What is known of `six`, what is to be found, and what is known with the past.
+    SHARES = (
+        (1 / 3, ["a", "b"], {"c", "d", "e"}, ["x", "a", "b", "x"]),
+        (0.5, ["a", "b", "c"], {"d", "e"}, ["x", "a", "b", "x", "c", "y"]),
+    )
+
+    def measured(self, merged):
+        items = Vocabulary.from_ids(list("abcdexy"))
+        ground = SimpleNamespace(target=self.TARGET, items=items)
+        found = _measured(ground, merged, self.TARGET.users)
+        name = items.ids.to_list()
+        return {
+            str(found.who.ids[int(user)]): (
+                sorted(name[item] for item in found.items[found.owner == row]),
+                {name[item] for item in found.labels[found.label_owner == row]},
+            )
+            for row, user in enumerate(found.users)
+        }
+
+    @pytest.mark.parametrize(("share", "known", "wanted", "_"), SHARES)
+    def test_by_hand(self, monkeypatch, share, known, wanted, _):
+        monkeypatch.setattr(room, "_HISTORY", share)
+        # One visit leaves nothing to be found, and what was had before is no label.
+        assert self.measured(self.TARGET) == {"six": (known, wanted), "two": (["a", "b"], {"c"})}
+
+    @pytest.mark.parametrize(("share", "_", "wanted", "known"), SHARES)
+    def test_what_shared_users_did_elsewhere_before(self, monkeypatch, share, _, wanted, known):
+        """But not what they did there on the day of the first visit that is to be found, or later."""
+        monkeypatch.setattr(room, "_HISTORY", share)
+        both = InteractionLog.from_frame(pl.concat([self.PAST.frame, self.TARGET.frame]))
+        assert self.measured(both) == {"six": (sorted(known), wanted), "two": (["a", "b", "y"], {"c"})}
+
+
+class TestStrangers:
+    """Where users are shared, every second one is met as if new in the target."""
+
+    def test_every_second_history_has_nothing_of_the_catalogue(self, ground, lesson, tiny):
+        users = ground.target.users
+        fold = _fold(ground, tiny, lesson.transferred, ground.merged, users)
+        examples = fold.examples
+        assert len(examples) > 20
+        on_sale = examples.seen.toarray()[:, ground.on_sale]
+        odd = np.arange(len(examples)) % 2 == 1
+        assert not on_sale[odd].any()
+        assert on_sale[~odd].any(axis=1).all()
+        assert examples.seen.toarray()[odd].any()  # what they did elsewhere is still known
+
+    def test_what_they_had_in_the_target_is_no_candidate(self, ground, lesson, tiny):
+        users = ground.target.users
+        fold = _fold(ground, tiny, lesson.transferred, ground.merged, users)
+        had = _measured(ground, ground.target, users)
+        assert had.labels.tolist() == fold.examples.labels.tolist()
+        for row, seen in zip(fold.candidates, had.seen.toarray() > 0, strict=True):
+            assert not seen[row[row >= 0]].any()
+            assert ground.on_sale[row[row >= 0]].all()
+
+    def test_without_shared_users_nobody_is(self, both, source_config, tiny):
+        frame = both.target.frame.with_columns(user_id=pl.format("new-{}", "user_id"))
+        log = InteractionLog.from_frame(frame)
+        source = pretrain(both.source, config=source_config)
+        ground = prepare(log, [source], items=None, link=None, min_coverage=0.05)
+        found = learn(ground, tiny, log.users, Chosen(), 0)
+        fold = _fold(ground, tiny, found.transferred, ground.merged, log.users)
+        assert not ground.shares_users
+        assert fold.examples.seen.toarray().any(axis=1).all()
+
+
+def test_a_sources_counts_are_laid_out_in_the_grounds_items(both, source, ground):
+    (view,) = ground.sources
+    assert view.taken.shape == (80, len(ground.items))
+    histories = Histories.from_log(both.source, ground.items)
+    expected = uncut(histories, len(ground.items), longest=None).counts
+    np.testing.assert_array_equal(view.taken.toarray(), expected.toarray())
+    assert view.evidence.weights.l2 == source.l2
+
+
+class TestCarried:
+    """What the source's ranker knows is said of the joint signals."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def slate(cls, ground, lesson, tiny):
+        return _fold(ground, tiny, lesson.transferred, ground.merged, ground.target.users).learn
+
+    def test_as_it_comes(self, ground, source, lesson, slate):
+        own = _carried(ground.sources[0], lesson, grow=False)(slate)
+        said_of = {name.partition(".")[2]: name for name in own.names}
+        assert said_of.pop("tower") == "source.tower"  # there is no joint one
+        assert set(said_of.values()) == {f"joint.{name}" for name in said_of}
+        learned = source.ranker.arrays()
+        assert all(np.array_equal(value, learned[name]) for name, value in own.arrays().items())
+        assert own.names == tuple(
+            name if name.endswith(".tower") else name.replace("source.", "joint.")
+            for name in source.ranker.names
+        )
+
+    def test_grown_it_starts_from_the_same_scores(self, ground, lesson, slate):
+        own = _carried(ground.sources[0], lesson, grow=False)(slate)
+        grown = _carried(ground.sources[0], lesson, grow=True)(slate)
+        assert grown.names == lesson.transferred.names
+        assert {"target.tower", "source.tower", "target.neighbours", "joint.neighbours"} <= set(grown.names)
+        there = slate.present
+        np.testing.assert_allclose(grown.score(slate)[there], own.score(slate)[there], rtol=1e-3, atol=1e-4)
+        new = [name not in own.names for name in grown.names]
+        assert not grown.arrays()["line"][new].any()
+        assert np.std(own.score(slate)[there]) > 0.1
+
+    def test_the_source_stays_as_it_was(self, ground, source, lesson, slate):
+        before = source.ranker.arrays()
+        ranker = _carried(ground.sources[0], lesson, grow=False)(slate)
+        ranker.line.data += 1
+        assert all(np.array_equal(value, before[name]) for name, value in source.ranker.arrays().items())
