@@ -148,7 +148,7 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
 
     The target alone ships where that gain is negative in at least `config.confidence` of the bootstrap's
     draws. In doubt the transfer does: the fewer users there are to measure on, the less the target alone has
-    learned from them, too.
+    learned from them, too. But a source that is so much worse as it comes is suspect, and has to gain.
 
     Args:
         contenders: The transferred ones in the order of how closely they are held to their source.
@@ -177,13 +177,21 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
     best = rivals[_pick([values[one.name] for one in rivals])]
     picked = _picked_by_the_others([folds[one.name] for one in rivals])
     gap = paired_bootstrap(picked, values[ALONE], seed=config.seed)
-    # the upper end of the interval that leaves 1 - confidence above it
-    level = max(2 * config.confidence - 1, 1e-6)
-    doubt = paired_bootstrap(picked, values[ALONE], level=level, seed=config.seed).high
-    ships: Literal["transfer", "target"] = "target" if max(gap.mean, doubt) < 0 else "transfer"
+    as_they_come = [values[one.name] for one in rivals if one.pull is None]
+    suspect = bool(as_they_come) and all(_worse(one, values[ALONE], config) for one in as_they_come)
+    hurts = gap.mean < 0 and (suspect or _worse(picked, values[ALONE], config))
+    ships: Literal["transfer", "target"] = "target" if hurts else "transfer"
     reason = _words(ships, gap, float(picked.mean()), means[ALONE], n_users)
     chosen = best if ships == "transfer" else alone
     return chosen, _verdict(ships, reason, (gap.mean, gap.low, gap.high), n_users, chosen, means)
+
+
+def _worse(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], config: RecommenderConfig) -> bool:
+    """Whether one is below the other in at least `config.confidence` of the draws."""
+    # the upper end of this interval leaves 1 - confidence above it
+    level = max(2 * config.confidence - 1, 1e-6)
+    found = paired_bootstrap(one, other, level=level, seed=config.seed)
+    return found.mean < 0 and found.high <= 0
 
 
 def _picked_by_the_others(rivals: list[list[npt.NDArray[np.float64]]]) -> npt.NDArray[np.float64]:

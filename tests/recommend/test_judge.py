@@ -24,6 +24,7 @@ class Measured:
     name: str
     values: tuple[np.ndarray, ...]
     transferred: bool = True
+    pull: float | None = 1.0
 
     def by_fold(self, config):
         return list(self.values)
@@ -116,6 +117,17 @@ class TestConfidence:
         assert verdict.ships == "target"
         assert verdict.high < 0
         assert "because the transfer hurts" in verdict.reason
+
+
+def test_a_source_that_is_worse_as_it_comes_has_to_gain():
+    own = np.full(10, 0.5)
+    doubtful = own - TestConfidence.GAINS  # behind on average, but it may be chance
+    tuned = Measured("tuned", (doubtful[:5], doubtful[5:]))
+    worse = Measured("as it comes", (own[:5] - 0.2, own[5:] - 0.2), pull=None)
+    assert judge([alone(own[:5], own[5:]), tuned], RecommenderConfig(confidence=0.9))[1].ships == "transfer"
+    suspect = judge([alone(own[:5], own[5:]), worse, tuned], RecommenderConfig(confidence=0.9))[1]
+    assert suspect.ships == "target"
+    assert "probably hurts" in suspect.reason
 
 
 def test_without_a_rival_there_is_nothing_to_judge():
