@@ -42,7 +42,7 @@ class SourceView:
         bridges: What connects it to the target.
         ranker: Its ranker, the signals called by its name here.
         taken: How often each of its users took each of the ground's items, shape `(n_users, n_items)`; None
-            where the source keeps no counts.
+            where the source keeps no counts, or a link leads from several items to one.
     """
 
     name: str
@@ -226,6 +226,8 @@ def _view(
     ranker = Ranker(
         tuple(f"{name}.{signal.partition('.')[2]}" for signal in one.ranker.names), one.ranker.hidden
     ).load_arrays(one.ranker.arrays())
+    if len(np.unique(rows[known])) < known.sum():
+        taken = None  # a source item that several items stand for doesn't say how often each of them is taken
     return SourceView(name, one, evidence, bridge, ranker, taken)
 
 
