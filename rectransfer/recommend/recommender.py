@@ -14,17 +14,18 @@ from tqdm import tqdm
 from rectransfer.artefacts import load_artefact, save_artefact
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError, NotFittedError, UnknownUserError
-from rectransfer.logs import InteractionLog, read_log, require_log
+from rectransfer.logs import InteractionLog, require_log
 from rectransfer.pretrained import Pretrained
 from rectransfer.ranking import Histories, uncut
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.fit import Fitted, fit
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.ground import prepare
-from rectransfer.recommend.state import Part, State
+from rectransfer.recommend.inputs import frame_of, history_of, ids_of, joined
+from rectransfer.recommend.state import State
 from rectransfer.recommend.store import KIND, fields, read, writers
 from rectransfer.transfer import Coverage
-from rectransfer.vocabulary import Vocabulary, as_ids
+from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["OnUnknownUsers", "Recommender", "load_recommender"]
 
@@ -102,7 +103,7 @@ class Recommender:
             InputError: Ids differ in type, or `items` or `link` cannot be used.
         """
         require_log(target, "fit(target)")
-        given = _ids(items, "items") if items is not None else None
+        given = ids_of(items, "items") if items is not None else None
         ground = prepare(target, self.pretrained, items=given, link=link, min_coverage=min_coverage)
         bar = tqdm(total=self.config.folds + 2, desc="fit", disable=not progress)
         with bar:
@@ -193,15 +194,15 @@ class Recommender:
             raise InputError(
                 f"on_unknown_users={on_unknown_users!r}; choose one of {get_args(OnUnknownUsers)}"
             )
-        added = None if history is None else _history(history)
+        added = None if history is None else history_of(history)
         wanted = self._wanted(users, added)
-        log = state.log if added is None else _joined(state.log, added)
+        log = state.log if added is None else joined(state.log, added)
         histories = Histories.from_log(log, state.items, wanted)
         examples = uncut(histories, len(state.items))
         known = state.known(examples)
         if on_unknown_users == "raise" and not known.all():
             self._unknown(wanted.take(np.flatnonzero(~known)))
-        allowed = None if items is None else state.allowed(_ids(items, "items"))
+        allowed = None if items is None else state.allowed(ids_of(items, "items"))
         viewed = state.viewed(wanted, added) if filter_viewed else csr_array((len(wanted), len(state.items)))
         rows = np.flatnonzero(known)
         ranked = state.scene.rank(
@@ -210,7 +211,7 @@ class Recommender:
         parts = [(rows[ranked.users], ranked.items, ranked.scores, ranked.ranks)]
         if on_unknown_users == "popular":
             parts.append(state.popular(np.flatnonzero(~known), k, viewed, allowed))
-        return _frame(state.items, wanted, parts)
+        return frame_of(state.items, wanted, parts)
 
     def save(self, folder: str | Path) -> None:
         """Write a folder from which `load_recommender` gives the same recommendations.
@@ -233,7 +234,7 @@ class Recommender:
         state = self._fitted
         if users is None:
             return Vocabulary.from_ids(state.target[Columns.User]) if added is None else added.users
-        ids = _ids(users, "users")
+        ids = ids_of(users, "users")
         own = state.target[Columns.User].dtype
         if ids.len() and ids.dtype != own:
             raise InputError(
@@ -265,40 +266,3 @@ def load_recommender(folder: str | Path) -> Recommender:
     model = Recommender(None, config=config)
     model._state = state
     return model
-
-
-def _ids(values: Iterable[Any], name: str) -> pl.Series:
-    if isinstance(values, str | int):
-        raise InputError(f"{name}={values!r} is one id; pass a list of ids: [{values!r}]")
-    if isinstance(values, pl.DataFrame):
-        raise InputError(f"{name} is a frame; pass its column: frame['{name.removesuffix('s')}_id']")
-    return values.ids if isinstance(values, Vocabulary) else as_ids(values, name)
-
-
-def _history(given: InteractionLog | pl.DataFrame) -> InteractionLog:
-    return given if isinstance(given, InteractionLog) else read_log(given, name="history")
-
-
-def _joined(log: InteractionLog, added: InteractionLog) -> InteractionLog:
-    for column in (Columns.User, Columns.Item, Columns.Timestamp):
-        if log.frame[column].dtype != added.frame[column].dtype:
-            raise InputError(
-                f"history: {column} is {added.frame[column].dtype} and in the target's log "
-                f"{log.frame[column].dtype}; cast it"
-            )
-    names = [column for column in log.frame.columns if column in added.frame.columns]
-    return InteractionLog.from_frame(pl.concat([log.frame.select(names), added.frame.select(names)]))
-
-
-def _frame(items: Vocabulary, users: Vocabulary, parts: Sequence[Part]) -> pl.DataFrame:
-    """Rows of users and items as ids, in the order of the users that were asked for."""
-    owner, item, score, rank = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((rank, owner))
-    return pl.DataFrame(
-        [
-            users.take(owner[order]).alias(Columns.User),
-            items.take(item[order]).alias(Columns.Item),
-            pl.Series(Columns.Score, score[order], dtype=pl.Float32),
-            pl.Series(Columns.Rank, rank[order], dtype=pl.Int64),
-        ]
-    )

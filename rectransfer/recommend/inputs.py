@@ -1,0 +1,59 @@
+"""What a recommender is asked and what it answers: ids and histories in, rows of ids out."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from rectransfer.columns import Columns
+from rectransfer.errors import InputError
+from rectransfer.logs import InteractionLog, read_log
+from rectransfer.recommend.state import Part
+from rectransfer.vocabulary import Vocabulary, as_ids
+
+__all__ = ["frame_of", "history_of", "ids_of", "joined"]
+
+
+def ids_of(values: Iterable[Any], name: str) -> pl.Series:
+    """A list of ids as a series; a single id or a frame is refused."""
+    if isinstance(values, str | int):
+        raise InputError(f"{name}={values!r} is one id; pass a list of ids: [{values!r}]")
+    if isinstance(values, pl.DataFrame):
+        raise InputError(f"{name} is a frame; pass its column: frame['{name.removesuffix('s')}_id']")
+    return values.ids if isinstance(values, Vocabulary) else as_ids(values, name)
+
+
+def history_of(given: InteractionLog | pl.DataFrame) -> InteractionLog:
+    """A history as a log."""
+    return given if isinstance(given, InteractionLog) else read_log(given, name="history")
+
+
+def joined(log: InteractionLog, added: InteractionLog) -> InteractionLog:
+    """Two logs as one.
+
+    Raises:
+        InputError: A column has another type in each.
+    """
+    for column in (Columns.User, Columns.Item, Columns.Timestamp):
+        if log.frame[column].dtype != added.frame[column].dtype:
+            raise InputError(
+                f"history: {column} is {added.frame[column].dtype} and in the target's log "
+                f"{log.frame[column].dtype}; cast it"
+            )
+    names = [column for column in log.frame.columns if column in added.frame.columns]
+    return InteractionLog.from_frame(pl.concat([log.frame.select(names), added.frame.select(names)]))
+
+
+def frame_of(items: Vocabulary, users: Vocabulary, parts: Sequence[Part]) -> pl.DataFrame:
+    """Rows of users and items as ids, in the order of the users that were asked for."""
+    owner, item, score, rank = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((rank, owner))
+    return pl.DataFrame(
+        [
+            users.take(owner[order]).alias(Columns.User),
+            items.take(item[order]).alias(Columns.Item),
+            pl.Series(Columns.Score, score[order], dtype=pl.Float32),
+            pl.Series(Columns.Rank, rank[order], dtype=pl.Int64),
+        ]
+    )
