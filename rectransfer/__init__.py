@@ -72,6 +72,7 @@ _ROOMS: Final = frozenset(_HOMES) | {
     "scene",
     "sequences",
     "testing",
+    "transitions",
     "vocabulary",
 }
 

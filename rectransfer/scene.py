@@ -1,6 +1,6 @@
 """A catalogue as some domains see it: users go in, candidates with their signals come out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -12,8 +12,8 @@ from scipy.sparse import csr_array
 
 from rectransfer.columns import Columns
 from rectransfer.metrics import Ndcg, ranks_from_lists, top_k
-from rectransfer.neighbours import Neighbours
 from rectransfer.ranking import (
+    LAST,
     STEADY,
     Batch,
     Evidence,
@@ -32,6 +32,7 @@ __all__ = ["Ranked", "Scene", "list_ndcg"]
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+_Scorer = Callable[[Examples], npt.NDArray[np.float32]]
 
 _USERS_AT_ONCE: Final = 64
 _SCORED_BY_TOWER: Final = "tower"
@@ -93,8 +94,8 @@ class Scene:
     ) -> Rows:
         """The union of what each retriever finds.
 
-        Retrievers are affinity to each domain's table, each domain's item-item weights, towers, profiles and
-        best sellers.
+        Retrievers are affinity to each domain's table, each domain's item-item weights and transitions,
+        towers, profiles and best sellers.
 
         Args:
             examples: u users.
@@ -113,11 +114,8 @@ class Scene:
         for name, queries in self._queries(examples):
             hits = retrieve(self._index(name), queries, depth, exclude=shut, allowed=open_)
             found.append(hits.queries * n + self.shelf[hits.rows])
-        found += [
-            self._neighbours(one.weights, examples, shut, depth, open_)
-            for one in self.evidence
-            if one.weights is not None
-        ]
+        for one in self.evidence:
+            found += [self._called_for(score, examples, shut, depth, open_) for score in _scorers(one)]
         return _padded(np.unique(np.concatenate(found)), len(examples), n)
 
     def slate(self, examples: Examples, candidates: Rows) -> Slate:
@@ -253,14 +251,14 @@ class Scene:
             self._tower_vectors[domain] = self.towers[domain].encode_items()
         return self._tower_vectors[domain]
 
-    def _neighbours(
-        self, weights: Neighbours, examples: Examples, shut: csr_array, depth: int, open_: Mask | None
+    def _called_for(
+        self, score: _Scorer, examples: Examples, shut: csr_array, depth: int, open_: Mask | None
     ) -> Rows:
         """What each user's history calls for most, as numbers of user and item."""
         n, kept = len(self.on_sale), min(depth, len(self.shelf))
         found = []
         for rows in _chunks(len(examples)):
-            scores = weights.scores(examples.take(rows).counts)[:, self.shelf]
+            scores = score(examples.take(rows))[:, self.shelf]
             scores[csr_array(shut[rows]).nonzero()] = -np.inf
             if open_ is not None:
                 scores[:, ~open_] = -np.inf
@@ -302,6 +300,14 @@ def list_ndcg(
     found = {Columns.User: lists.users, Columns.Item: lists.items, Columns.Rank: lists.ranks}
     wanted = {Columns.User: examples.label_owner, Columns.Item: examples.labels}
     return Ndcg(k).per_user(ranks_from_lists(pl.DataFrame(found), pl.DataFrame(wanted)))
+
+
+def _scorers(evidence: Evidence) -> Iterator[_Scorer]:
+    """What scores the whole catalogue by a history, beside inner products."""
+    if (weights := evidence.weights) is not None:
+        yield lambda examples: weights.scores(examples.counts)
+    if (transitions := evidence.transitions) is not None:
+        yield lambda examples: transitions.chances(examples.pooled(LAST))
 
 
 def _chunks(n: int) -> Iterator[Rows]:

@@ -17,7 +17,7 @@ ORDER = (
     {"sequences"},
     {"embeddings"},
     {"transfer"},
-    {"metrics", "neighbours"},
+    {"metrics", "neighbours", "transitions"},
     {"ranking"},
     {"retrieval"},
     {"scene"},

@@ -42,7 +42,7 @@ class PretrainConfig:
     tower: TowerConfig = field(default_factory=TowerConfig)
     towers: int = 1
     train: TrainConfig = field(default_factory=TrainConfig)
-    ranker: RankerConfig = field(default_factory=RankerConfig)
+    ranker: RankerConfig = field(default_factory=lambda: RankerConfig(epochs=30))
     per_user: int = 4
     neighbours_l2: tuple[float, ...] = (300.0, 1000.0, 3000.0)
     held_out: float = 0.2

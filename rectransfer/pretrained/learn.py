@@ -32,6 +32,7 @@ from rectransfer.ranking import (
 )
 from rectransfer.scene import Scene
 from rectransfer.sequences import sequences
+from rectransfer.transitions import Transitions, count_transitions
 
 __all__ = ["SOURCE", "pretrain"]
 
@@ -54,6 +55,7 @@ _UNMEASURED: Final = 3
 class _Learned:
     table: EmbeddingTable
     weights: Neighbours
+    transitions: Transitions
     scene: Scene
     epochs: int
 
@@ -113,6 +115,7 @@ def pretrain(
         ranker=ranker,
         popularity=found.scene.evidence[0].popularity,
         weights=None if settings.keep_histories else found.weights.pruned(),
+        transitions=found.transitions,
         taken=uncut(whole, len(found.table), longest=None).counts if settings.keep_histories else None,
         histories=_latest(source, settings.keep_histories),
         config=settings,
@@ -144,7 +147,10 @@ def _learn(
         left_out = Histories.from_log(held_out, table.vocabulary)
         validation = cut_at_random(left_out, len(table), np.random.default_rng(seed))
     weights = _best_weights(whole.counts, config.neighbours_l2, validation)
-    evidence = lay_out(SOURCE, table, table.vocabulary, popularity=popularity, weights=weights)
+    transitions = count_transitions(histories.owners, histories.steps, histories.items, len(table), seed=seed)
+    evidence = lay_out(
+        SOURCE, table, table.vocabulary, popularity=popularity, weights=weights, transitions=transitions
+    )
     how = config.train
     if validation is None:
         how = replace(how, epochs=min(epochs, how.epochs))
@@ -166,7 +172,7 @@ def _learn(
     towers = Towers(evidence, config.tower, config.towers, seed)
     kept = towers.train(train)
     scene = Scene((evidence,), {SOURCE: towers}, np.ones(len(table), np.bool_))
-    return _Learned(table, weights, scene, kept)
+    return _Learned(table, weights, transitions, scene, kept)
 
 
 def _best_weights(counts: csr_array, penalties: tuple[float, ...], validation: Examples | None) -> Neighbours:

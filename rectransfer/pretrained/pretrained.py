@@ -17,6 +17,7 @@ from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import Neighbours
 from rectransfer.pretrained.config import PretrainConfig
 from rectransfer.ranking import Ranker
+from rectransfer.transitions import Transitions
 
 __all__ = ["Pretrained", "load_pretrained"]
 
@@ -36,6 +37,7 @@ class Pretrained:
         popularity: `log(1 + users who took it)` of each item of the table, shape `(n,)`.
         weights: Which items a history calls for, in the table's rows; None where `taken` tells it, and for
             sources too large for it.
+        transitions: Which items came soon after others, in the table's rows.
         taken: How often each user took each item, shape `(n_users, n_items)`, users in the rows of `users`:
             what a target's own counts are pooled with. None where no histories are kept.
         histories: `user_id`, `item_id`, `timestamp` [, `session_id`] of the latest interactions of each user;
@@ -50,6 +52,7 @@ class Pretrained:
     ranker: Ranker
     popularity: npt.NDArray[np.float32]
     weights: Neighbours | None
+    transitions: Transitions
     taken: csr_array | None
     histories: InteractionLog | None
     config: PretrainConfig
@@ -75,6 +78,7 @@ class Pretrained:
         layers = {f"tower.{name}": value for name, value in self.tower.items()}
         layers |= {f"ranker.{name}": value for name, value in self.ranker.arrays().items()}
         arrays: dict[str, npt.NDArray[Any]] = {"popularity": self.popularity}
+        arrays |= {f"transitions.{name}": value for name, value in self.transitions.arrays().items()}
         if self.weights is not None:
             arrays |= {f"weights.{name}": value for name, value in self.weights.arrays().items()}
         if self.taken is not None:
@@ -130,6 +134,7 @@ class Pretrained:
                 ranker=ranker.load_arrays(_under("ranker.", layers)),
                 popularity=arrays["popularity"],
                 weights=Neighbours.from_arrays(weights) if weights else None,
+                transitions=Transitions.from_arrays(_under("transitions.", arrays)),
                 taken=taken,
                 histories=histories,
                 config=config,

@@ -16,6 +16,7 @@ from rectransfer.ranking.losses import (
 )
 from rectransfer.ranking.ranker import Ranker, RankerConfig, Slate, fit_ranker, fit_rankers
 from rectransfer.ranking.signals import (
+    LAST,
     RECENT,
     SIGNALS,
     STEADY,
@@ -30,6 +31,7 @@ from rectransfer.ranking.train import Trained, fit_tower
 from rectransfer.ranking.train_config import TrainConfig
 
 __all__ = [
+    "LAST",
     "RECENT",
     "SIGNALS",
     "STEADY",

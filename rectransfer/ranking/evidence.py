@@ -8,6 +8,7 @@ import numpy.typing as npt
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.neighbours import Neighbours
 from rectransfer.ranking.examples import Examples
+from rectransfer.transitions import Transitions
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["Evidence", "Profiles", "lay_out"]
@@ -27,6 +28,7 @@ class Evidence:
         popularity: `log(1 + users who took it)`, shape `(n,)`.
         known: Whether the table knows the item, shape `(n,)`.
         weights: Which items a history calls for, or None.
+        transitions: Which items came soon after others, or None.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Evidence:
     popularity: Floats
     known: npt.NDArray[np.bool_]
     weights: Neighbours | None = None
+    transitions: Transitions | None = None
 
     @property
     def n_items(self) -> int:
@@ -78,6 +81,7 @@ def lay_out(
     *,
     popularity: Floats,
     weights: Neighbours | None = None,
+    transitions: Transitions | None = None,
     rows: npt.NDArray[np.int64] | None = None,
 ) -> Evidence:
     """A table's arrays in the rows of `items`.
@@ -88,18 +92,18 @@ def lay_out(
         items: The vocabulary to lay out in.
         popularity: Shape `(len(items),)`.
         weights: Over the rows of `items` already.
+        transitions: Likewise.
         rows: The table's row for each of `items`, -1 where it has none; by default equal ids are equal items.
     """
     n = len(items)
     if table is None:
         nothing = np.zeros((n, 1), np.float32)
-        return Evidence(
-            name, nothing, nothing, np.zeros(n, np.float32), popularity, np.zeros(n, np.bool_), weights
-        )
+        none, zeros = np.zeros(n, np.bool_), np.zeros(n, np.float32)
+        return Evidence(name, nothing, nothing, zeros, popularity, none, weights, transitions)
     places = table.vocabulary.rows(items.ids) if rows is None else rows
     known = places >= 0
     vectors, contexts = (np.zeros((n, table.dimensions), np.float32) for _ in range(2))
     vectors[known], contexts[known] = table.vectors[places[known]], table.contexts[places[known]]
     log_prior = np.full(n, table.log_prior.min(), dtype=np.float32)
     log_prior[known] = table.log_prior[places[known]]
-    return Evidence(name, vectors, contexts, log_prior, popularity, known, weights)
+    return Evidence(name, vectors, contexts, log_prior, popularity, known, weights, transitions)

@@ -76,14 +76,17 @@ class Examples:
 
         Repeats add up, damped by `log(1 + sum)`. Rows of users with a history sum to 1.
         """
-        weights = 0.5 ** ((self.ages - 1) / half_life)
-        matrix = csr_array(
-            (weights.astype(np.float32), (self.owner, self.items)), shape=(len(self), self.n_items)
-        )
-        matrix.sum_duplicates()
+        matrix = self.decayed(half_life)
         matrix.data = np.log1p(matrix.data)
         sums = np.maximum(np.asarray(matrix.sum(axis=1)).ravel(), np.finfo(np.float32).tiny)
         matrix.data /= np.repeat(sums, np.diff(matrix.indptr)).astype(np.float32)
+        return matrix
+
+    def decayed(self, half_life: float) -> csr_array:
+        """What is in the history, shape `(n, n_items)`; it counts half as much every `half_life` visits."""
+        weights = (0.5 ** ((self.ages - 1) / half_life)).astype(np.float32)
+        matrix = csr_array((weights, (self.owner, self.items)), shape=(len(self), self.n_items))
+        matrix.sum_duplicates()
         return matrix
 
     def without(self, items: Mask, rows: Mask) -> "Examples":

@@ -40,6 +40,11 @@ class Histories:
     items: npt.NDArray[np.int64]
     steps: npt.NDArray[np.int64]
 
+    @property
+    def owners(self) -> npt.NDArray[np.int64]:
+        """The user's number of each interaction, flat."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
     @classmethod
     def from_log(cls, log: InteractionLog, items: Vocabulary, users: Vocabulary | None = None) -> "Histories":
         """Read histories off a log.

@@ -19,6 +19,7 @@ from rectransfer.ranking.evidence import Evidence, Floats, Profiles
 from rectransfer.ranking.examples import Examples
 
 __all__ = [
+    "LAST",
     "RECENT",
     "SIGNALS",
     "STEADY",
@@ -29,12 +30,18 @@ __all__ = [
     "table_signals",
 ]
 
+LAST: Final = 0.7
+"""Half-life, in visits, of a history's weight where hardly more than the last visit counts."""
+
 RECENT: Final = 3.0
 """Half-life, in visits, of a history's weight where the last visits count."""
 
 STEADY: Final = 20.0
 """Half-life, in visits, where long-standing habits count."""
 
+
+_RARE: Final = 0.1
+"""What is added to how much likelier an item is before its log is taken."""
 
 _FAINT: Final = 0.03
 """What is added to a score of the item-item weights before its log is taken: the size of a faint one."""
@@ -58,7 +65,7 @@ class Batch:
     @classmethod
     def of(cls, examples: Examples, candidates: npt.NDArray[np.int64]) -> "Batch":
         """A batch with the averages that the signals take."""
-        return cls(examples, candidates, {half: examples.pooled(half) for half in (RECENT, STEADY)})
+        return cls(examples, candidates, {half: examples.pooled(half) for half in (LAST, RECENT, STEADY)})
 
     def gather(self, key: str, matrix: Floats) -> Floats:
         """The matrix's rows of the candidates, shape `(u, m, d)`; kept under the key for the next signal."""
@@ -92,6 +99,16 @@ def neighbours(evidence: Evidence, batch: Batch) -> Floats:
     return np.log(np.maximum(np.take_along_axis(scores, batch.candidates, axis=1), 0) + _FAINT)
 
 
+def follows_last(evidence: Evidence, batch: Batch) -> Floats:
+    """How much likelier the item is than usual right after what the user took last (log)."""
+    return _follows(evidence, batch, LAST)
+
+
+def follows_recent(evidence: Evidence, batch: Batch) -> Floats:
+    """How much likelier the item is than usual soon after what the user took on the last visits (log)."""
+    return _follows(evidence, batch, RECENT)
+
+
 def popularity(evidence: Evidence, batch: Batch) -> Floats:
     """How many users took the item (log)."""
     return evidence.popularity[batch.candidates]
@@ -109,6 +126,8 @@ SIGNALS: Final[Mapping[str, Signal]] = MappingProxyType(
             affinity_recent,
             affinity_steady,
             neighbours,
+            follows_last,
+            follows_recent,
             popularity,
             unknown,
         )
@@ -152,3 +171,11 @@ def _affinity(evidence: Evidence, batch: Batch, half_life: float) -> Floats:
     contexts = batch.gather(f"{evidence.name}.contexts", evidence.contexts)
     found: Floats = np.einsum("ud,umd->um", query, contexts)
     return fill_unknown(evidence, batch, found)
+
+
+def _follows(evidence: Evidence, batch: Batch, half_life: float) -> Floats:
+    if evidence.transitions is None:
+        return np.zeros(batch.candidates.shape, np.float32)
+    lifts = evidence.transitions.lifts(batch.weights[half_life])
+    found: Floats = np.log(np.take_along_axis(lifts, batch.candidates, axis=1) + _RARE)
+    return found

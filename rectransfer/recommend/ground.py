@@ -222,7 +222,15 @@ def _view(
         weights = solve_neighbours(taken, one.l2)
     elif one.weights is not None:
         weights = one.weights.moved(rows)
-    evidence = lay_out(name, one.items, items, popularity=popularity, weights=weights, rows=rows)
+    evidence = lay_out(
+        name,
+        one.items,
+        items,
+        popularity=popularity,
+        weights=weights,
+        transitions=one.transitions.moved(rows),
+        rows=rows,
+    )
     ranker = Ranker(
         tuple(f"{name}.{signal.partition('.')[2]}" for signal in one.ranker.names), one.ranker.hidden
     ).load_arrays(one.ranker.arrays())

@@ -31,6 +31,7 @@ from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.ground import Ground, SourceView
 from rectransfer.scene import Scene
 from rectransfer.sequences import sequences
+from rectransfer.transitions import Transitions, count_transitions
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["JOINT", "TARGET", "Chosen", "Lesson", "learn"]
@@ -90,7 +91,8 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
     left_out = _left_out(ground, users)
     counts = _counts(own, ground)
     weights = _own_weights(counts, config, chosen, left_out)
-    target = _evidence(TARGET, own, ground, config, counts=counts, weights=weights)
+    followed = _transitions(own, ground)
+    target = _evidence(TARGET, own, ground, config, counts=counts, weights=weights, transitions=followed)
     fresh = Towers(target, config.tower, config.towers, seed)
     own_towers = _train(fresh, TARGET, ground, config, users, left_out, chosen, seed)
     alone = Scene((target,), {TARGET: own_towers}, ground.on_sale, config.depth)
@@ -108,6 +110,7 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
         config,
         counts=pooled,
         weights=solve_neighbours(pooled, view.pretrained.l2),
+        transitions=followed if view.taken is None else _followed(view, followed),
         view=view,
     )
     carried = {}
@@ -126,6 +129,17 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
 def _counts(log: InteractionLog, ground: Ground) -> csr_array:
     """How often each of a log's users took each item, shape `(n_users, n_items)`."""
     return uncut(Histories.from_log(log, ground.items), len(ground.items), longest=None).counts
+
+
+def _transitions(log: InteractionLog, ground: Ground) -> Transitions:
+    histories = Histories.from_log(log, ground.items)
+    return count_transitions(histories.owners, histories.steps, histories.items, len(ground.items))
+
+
+def _followed(view: SourceView, own: Transitions) -> Transitions:
+    """A source's transitions and the target's."""
+    found = view.evidence.transitions
+    return own if found is None else found.plus(own)
 
 
 def _pooled(view: SourceView, counts: csr_array, users: Vocabulary) -> csr_array:
@@ -221,6 +235,7 @@ def _evidence(
     *,
     counts: csr_array,
     weights: Neighbours,
+    transitions: Transitions,
     view: SourceView | None = None,
 ) -> Evidence:
     """A table over a log's sequences, with item-item weights and popularity.
@@ -238,9 +253,9 @@ def _evidence(
         table = how.fit(cut, start=begun)
     except InputError as error:  # too thin to have pairs: the other signals carry on without a table
         logger.info("no %s table: %s", name, error)
-        return lay_out(name, None, ground.items, popularity=popularity, weights=weights)
-    laid = lay_out(name, table, ground.items, popularity=popularity, weights=weights)
-    return laid if view is None or begun is None else _over(view.evidence, laid)
+        table = None
+    laid = lay_out(name, table, ground.items, popularity=popularity, weights=weights, transitions=transitions)
+    return laid if view is None or begun is None or table is None else _over(view.evidence, laid)
 
 
 def _overlap(start: EmbeddingTable, log: InteractionLog) -> bool:

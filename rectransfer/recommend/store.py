@@ -17,6 +17,7 @@ from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.state import State
 from rectransfer.scene import Scene
 from rectransfer.transfer import Coverage
+from rectransfer.transitions import Transitions
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["KIND", "fields", "read", "writers"]
@@ -54,6 +55,8 @@ def _arrays(evidence: Evidence) -> Arrays:
     found: Arrays = {name: getattr(evidence, name) for name in _ARRAYS}
     if evidence.weights is not None:
         found |= {f"weights.{name}": value for name, value in evidence.weights.arrays().items()}
+    if evidence.transitions is not None:
+        found |= {f"transitions.{name}": value for name, value in evidence.transitions.arrays().items()}
     return found
 
 
@@ -135,9 +138,15 @@ def _evidence(saved: Artefact, name: str, n_items: int) -> Evidence:
             f"{saved.folder}: the item-item weights of {name} are for {len(weights['rarity'])} items, not "
             f"{n_items}"
         )
+    followed = _under("transitions.", arrays)
+    if followed and len(followed["totals"]) != n_items:
+        raise ArtefactError(
+            f"{saved.folder}: transitions of {name} are for {len(followed['totals'])} items, not {n_items}"
+        )
     return Evidence(
         name=name,
         weights=Neighbours.from_arrays(weights) if weights else None,
+        transitions=Transitions.from_arrays(followed) if followed else None,
         **{part: arrays[part] for part in _ARRAYS[:-1]},
         known=arrays["known"].astype(np.bool_),
     )

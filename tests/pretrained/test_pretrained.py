@@ -206,8 +206,14 @@ class TestConfig:
         (file,) = (tmp_path / "source").glob("statistics*.safetensors")
         arrays = read_arrays(file)
         weights = {"data", "indices", "indptr", "rarity", "scalars"}
-        assert arrays.keys() == {"popularity", *(f"weights.{name}" for name in weights)}
-        assert len(arrays["weights.indptr"]) == 40 + 1  # a row for each item, none for a user
+        followed = {"data", "indices", "indptr", "totals", "arrivals"}
+        assert arrays.keys() == {
+            "popularity",
+            *(f"weights.{name}" for name in weights),
+            *(f"transitions.{name}" for name in followed),
+        }
+        for part in ("weights", "transitions"):
+            assert len(arrays[f"{part}.indptr"]) == 40 + 1  # a row for each item, none for a user
         loaded = load_pretrained(tmp_path / "source")
         assert_same(loaded, found)
 

@@ -94,7 +94,8 @@ class TestTransfer:
         for name in model._state.scene.names:
             domain, _, signal = name.partition(".")
             by_domain[domain].add(signal)
-        own = {"affinity_recent", "affinity_steady", "neighbours", "popularity", "unknown"}
+        follows = {"follows_last", "follows_recent"}
+        own = {"affinity_recent", "affinity_steady", "neighbours", *follows, "popularity", "unknown"}
         assert by_domain == {"source": {*own, "tower"}, "joint": own, "target": {*own, "tower"}}
         assert {name.partition(".")[2] for name in alone.signals} == {*own, "tower"}
 
