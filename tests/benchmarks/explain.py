@@ -31,6 +31,14 @@ from rectransfer.vocabulary import Vocabulary
 USERS, K, ROUNDS = 100, 10, 5
 KERNEL_PAIRS, FULL_PAIRS = 10, 2
 
+# Over groups or signals, and how. Left to itself it keeps ten signals and drops the others (`l1_reg`).
+KERNELS: dict[str, tuple[bool, dict[str, Any]]] = {
+    "kernel, groups": (True, {"l1_reg": False}),
+    "kernel, signals, as it comes": (False, {}),
+    "kernel, signals": (False, {"l1_reg": False}),
+    "kernel, signals, all coalitions": (False, {"l1_reg": False, "nsamples": 2**20}),
+}
+
 Doubles = npt.NDArray[np.float64]
 
 
@@ -72,19 +80,19 @@ def attribution(model: Recommender, explained: Explanations) -> Callable[[], Non
     return run
 
 
-def kernel(explainer: Explainer, pair: Explanations, *, groups: bool, samples: Any) -> Callable[[], Doubles]:
-    """KernelExplainer on a pair, set up beforehand."""
+def kernel(explainer: Explainer, pair: Explanations, name: str) -> Callable[[], Doubles]:
+    """KernelExplainer on a pair, set up beforehand, in one of the ways of `KERNELS`."""
     import shap
     from shap.utils._legacy import DenseData
 
+    groups, options = KERNELS[name]
     scores = explainer.scores_of(float(np.log1p(pair.lengths[0])))
     background: Any = explainer.background_signals
     if groups:
         columns = [part.tolist() for part in explainer.players.columns]
         background = DenseData(background, list(explainer.players.names), columns)
     theirs = shap.KernelExplainer(scores, background)
-    # its own default keeps ten signals and drops the others, whatever they contribute
-    return lambda: theirs.shap_values(pair.values, nsamples=samples, l1_reg=False, silent=True)[0]
+    return lambda: theirs.shap_values(pair.values, silent=True, **options)[0]
 
 
 def every_coalition(explainer: Explainer, pair: Explanations) -> Doubles:
@@ -117,24 +125,21 @@ def results(model: Recommender) -> dict[str, Any]:
         ):
             times.setdefault(name, []).append(timed(call)[:2])
         for pair in picked[: KERNEL_PAIRS // 2]:
-            one = explained.take([pair])
-            for name, groups in (("kernel, signals", False), ("kernel, groups", True)):
-                call = kernel(explainer, one, groups=groups, samples="auto")
+            for name in list(KERNELS)[:-1]:  # the last takes seconds
+                call = kernel(explainer, explained.take([pair]), name)
                 times.setdefault(name, []).append(timed(call)[:2])
     for place, pair in enumerate(picked):
         one = explained.take([pair])
         scores = explainer.scores_of(float(np.log1p(one.lengths[0])))
         exact = shap.explainers.Exact(scores, GroupMasker(explainer))(one.values).values[0]
         errors.setdefault("ours, groups", []).append(np.abs(one.by_group[0] - exact).max())
-        theirs = kernel(explainer, one, groups=True, samples="auto")()
-        errors.setdefault("kernel, groups", []).append(np.abs(theirs - exact).max())
-        if place < FULL_PAIRS:
-            whole = every_coalition(explainer, one)
-            quick = kernel(explainer, one, groups=False, samples="auto")()
-            errors.setdefault("kernel, signals", []).append(np.abs(quick - whole).max())
-            wall, cpu, full = timed(kernel(explainer, one, groups=False, samples=2 ** len(one.signals)))
-            times.setdefault("kernel, signals, all coalitions", []).append((wall, cpu))
-            errors.setdefault("kernel, signals, all coalitions", []).append(np.abs(full - whole).max())
+        whole = every_coalition(explainer, one) if place < FULL_PAIRS else None
+        for name, (groups, _) in KERNELS.items():
+            reference = exact if groups else whole
+            if reference is not None:
+                wall, cpu, theirs = timed(kernel(explainer, one, name))
+                times.setdefault(name, []).append((wall, cpu))
+                errors.setdefault(name, []).append(np.abs(theirs - reference).max())
     found = medians(times)
     n = len(explained)
     return {

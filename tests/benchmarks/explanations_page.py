@@ -42,7 +42,8 @@ def speed(found: dict[str, Any]) -> str:
     ]
     for name, words in (
         ("kernel, groups", "KernelExplainer on the same groups, all coalitions"),
-        ("kernel, signals", "KernelExplainer on the signals, default samples"),
+        ("kernel, signals, as it comes", "KernelExplainer on the signals, as it comes: it keeps ten of them"),
+        ("kernel, signals", "KernelExplainer on the signals, all of them kept"),
         ("kernel, signals, all coalitions", "KernelExplainer on the signals, all coalitions"),
     ):
         ratio = found["ratios"][name]
