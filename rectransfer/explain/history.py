@@ -165,17 +165,20 @@ def _laid_out(evidence: Evidence, vectors: Floats, entries: Entries, candidates:
 
 
 def _neighbours(neighbours: Neighbours, entries: Entries) -> Split:
-    strengths = neighbours.strengths(entries.examples.counts).data
-    history = entries.examples.counts.indices.astype(np.int64)
-    wanted, column = np.unique(entries.items, return_inverse=True)
-    had, row = np.unique(history, return_inverse=True)
+    strengths = neighbours.strengths(entries.examples.counts).data.astype(np.float64)
+    had, wanted = np.unique(entries.examples.counts.indices), np.unique(entries.items)
     between = _between(neighbours.solution, had, wanted) / neighbours.rarity[wanted]
-    terms, shares = np.empty(len(entries.pair)), np.empty(len(entries.pair))
+    return Split.of(entries, _called_for(between, had, wanted, strengths, entries), strengths[entries.places])
+
+
+def _called_for(between: Doubles, had: Rows, wanted: Rows, weights: Doubles, entries: Entries) -> Doubles:
+    """What items of the histories, `had`, say of those of the pairs, `wanted`, by their weights; `(h,)`."""
+    row = np.searchsorted(had, entries.examples.counts.indices)
+    column = np.searchsorted(wanted, entries.items)
+    terms = np.empty(len(entries.pair))
     for places, pairs, mine in entries.by_user():
-        strength = strengths[places].astype(np.float64)
-        terms[mine] = (between[row[places]][:, column[pairs]].T * strength).ravel()
-        shares[mine] = np.tile(strength / max(strength.sum(), 1e-300), pairs.stop - pairs.start)
-    return Split.of(entries, terms, shares)
+        terms[mine] = (between[row[places]][:, column[pairs]].T * weights[places]).ravel()
+    return terms
 
 
 def _between(solution: object, rows: Rows, columns: Rows) -> Doubles:

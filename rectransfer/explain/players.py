@@ -21,13 +21,15 @@ _READABLE: Final = 10
 
 _FAMILIES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "affinity_recent": "taste",
-        "affinity_steady": "taste",
+        "affinity": "taste",
         "tower": "taste",
+        "neighbours": "neighbours",
+        "follows": "neighbours",
         "popularity": "popularity",
         "unknown": "popularity",
     }
 )
+"""By the first word of a signal's name."""
 _PERSON: Final = "profile"
 
 
@@ -58,8 +60,9 @@ class Players:
         """Players for some signals.
 
         Up to ten signals play for themselves. More are grouped by domain and by what they look at: `taste`
-        (affinities and tower), `neighbours`, `popularity` (with `unknown`), and any other signal by itself;
-        if those are too many, by domain alone. What a user brings as a person is one group, `profile`.
+        (affinities and tower), `neighbours` (what goes with the history's items, and after them),
+        `popularity` (with `unknown`), and others by the first word of their names; if those are too many, by
+        domain alone. What a user brings as a person is one group, `profile`.
 
         Args:
             signals: Their names.
@@ -101,7 +104,8 @@ def domain_of(signal: str) -> str:
 
 def _family(signal: str) -> str:
     domain, _, rest = signal.partition(".")
-    return domain if domain == _PERSON or not rest else f"{domain}.{_FAMILIES.get(rest, rest)}"
+    word = rest.partition("_")[0]
+    return domain if domain == _PERSON or not rest else f"{domain}.{_FAMILIES.get(word, word)}"
 
 
 def _checked(signals: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:

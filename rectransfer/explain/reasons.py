@@ -33,6 +33,17 @@ class Templates:
             does with everybody. Signals that aren't there give no sentence.
         two: Joins two titles.
         often_from: How often is often.
+
+    Raises:
+        InputError: A sentence that cannot be filled in.
+
+    Examples:
+        >>> Templates(taken="Weil Sie {items} gekauft haben.", two="{0} und {1}").often
+        'Because you often buy {items}.'
+        >>> Templates(taken="Because you bought {item}.")
+        Traceback (most recent call last):
+            ...
+        rectransfer.errors.InputError: taken='Because you bought {item}.' has no place for {items}
     """
 
     often: str = "Because you often buy {items}."

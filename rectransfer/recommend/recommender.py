@@ -61,6 +61,10 @@ class Recommender:
         ['user_id', 'item_id', 'score', 'rank']
         >>> model.verdict.ships in ("transfer", "target")
         True
+        >>> model.explain(users=model.users[:2], k=3).frame().columns
+        ['user_id', 'item_id', 'part', 'value', 'contribution']
+        >>> model.reasons(users=model.users[:2], k=3).columns
+        ['user_id', 'item_id', 'score', 'rank', 'reason', 'parts', 'contribution']
     """
 
     def __init__(

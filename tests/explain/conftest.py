@@ -66,6 +66,33 @@ def with_all_signals(model: Recommender, config: RankerConfig) -> Recommender:
 
 
 @pytest.fixture(scope="session")
+def only_profiles() -> Recommender:
+    """A new category for known customers: no items in common, and half of the source's users."""
+    planted = plant(replace(PLANTED, shared_items=0.0, shared_users=1.0, source_users=120, target_users=50))
+    small = PretrainConfig(
+        item2vec=Item2Vec(dimensions=6, epochs=4),
+        tower=TowerConfig(hidden=4, width=2),
+        train=TrainConfig(epochs=1),
+        ranker=RankerConfig(hidden=3, epochs=3, members=1),
+        neighbours_l2=(100.0,),
+    )
+    config = RecommenderConfig(
+        item2vec=small.item2vec,
+        tower=small.tower,
+        train=small.train,
+        fine_tune=small.train,
+        ranker=small.ranker,
+        pulls=(1.0,),
+        folds=2,
+        neighbours_l2=(100.0,),
+        confidence=0.999,
+    )
+    source = pretrain(planted.source, config=small, deterministic=True)
+    model = Recommender(source, config=config).fit(planted.target)
+    return with_all_signals(model, small.ranker)
+
+
+@pytest.fixture(scope="session")
 def alone(domains: PlantedDomains) -> Recommender:
     """Without one: few signals, each for itself."""
     config = RecommenderConfig(

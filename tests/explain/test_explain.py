@@ -212,6 +212,25 @@ def test_a_history_brought_along(model: Recommender, domains: PlantedDomains) ->
     assert set(found.told.items.to_list()) == set(history["item_id"].to_list())
 
 
+def test_what_users_bring_as_persons_is_a_part(only_profiles: Recommender) -> None:
+    """Somebody whom the source knows and who has done nothing: the profile is all there is to go by."""
+    state = only_profiles._fitted
+    assert state.scene.profiles is not None
+    stranger = next(user for user in state.scene.profiles.users.ids if user not in set(only_profiles.users))
+    model = Recommender(None)
+    rows = state.log.frame.filter(pl.col("user_id") != stranger)
+    model._state = replace(state, log=state.log.with_frame(rows))
+
+    found = model.explain([stranger, only_profiles.users[0]], k=3)
+
+    assert found.users[:3].to_list() == [stranger] * 3
+    assert found.lengths[:3].tolist() == [0, 0, 0]
+    assert "profile" in found.groups
+    np.testing.assert_allclose(found.base + found.contributions.sum(axis=1), found.scores, atol=1e-6)
+    assert found.told.pair.min() >= 3
+    assert np.abs(found.contributions[:3, found.signals.index("profile.affinity")]).max() > 0
+
+
 def test_nobody(model: Recommender) -> None:
     found = model.explain([])
 

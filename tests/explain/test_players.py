@@ -17,7 +17,7 @@ def test_few_signals_play_for_themselves() -> None:
 
 
 def test_more_are_grouped_by_what_they_look_at() -> None:
-    names = [*signals("source", "target"), "profile.affinity", "profile.missing", "target.season"]
+    names = [*signals("source", "target"), "profile.affinity", "profile.missing", "target.season_week"]
 
     found = Players.of(names)
 
