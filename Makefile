@@ -23,7 +23,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint format docs examples bench bench-accuracy bench-accuracy-quick bench-ablation \
-	bench-options bench-selection constraints clean distclean
+	bench-explain bench-options bench-selection constraints clean distclean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -68,6 +68,11 @@ bench-ablation: $(VENV)/.installed-dev
 bench-options: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/options.py
 
+# One after the other: the first measures time.
+bench-explain: $(VENV)/.installed-dev
+	$(BIN)/python tests/benchmarks/explain.py $(BENCH_ARGS)
+	$(BIN)/python tests/benchmarks/faithfulness.py $(BENCH_ARGS)
+
 bench-selection: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/source_selection.py
 
@@ -93,7 +98,7 @@ $(VENV)/.created:
 	@touch $@
 
 # The build backend is installed above, pinned as the rest is, so pip need not fetch it apart.
-$(VENV)/.installed-demo: EXTRAS := data,ials,tune
+$(VENV)/.installed-demo: EXTRAS := data,explain,ials,tune
 $(VENV)/.installed-dev: EXTRAS := dev
 $(VENV)/.installed-docs: EXTRAS := docs
 $(VENV)/.installed-%: $(VENV)/.created pyproject.toml constraints.txt
