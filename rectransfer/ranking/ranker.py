@@ -244,6 +244,28 @@ class Ranker(nn.Module):
             own["2.weight"].copy_(torch.cat([one["2.weight"] for one in networks], dim=1) / len(rankers))
         return found
 
+    @classmethod
+    def averaged(cls, rankers: Sequence["Ranker"]) -> "Ranker":
+        """The average of the weights of rankers that were trained from one start.
+
+        As large as each of them, and less at the mercy of what each was trained with (Wortsman et al. 2022,
+        "Model soups", section 2).
+
+        Raises:
+            InputError: No ranker, or ones of different signals or sizes.
+        """
+        alike = {(one.names, one.hidden) for one in rankers}
+        if len(alike) != 1:
+            raise InputError(
+                f"{len(rankers)} rankers of {len(alike)} kinds; expected at least one, all of the same "
+                "signals and size"
+            )
+        arrays = [one.arrays() for one in rankers]
+        means = {
+            name: np.stack([one[name] for one in arrays]).mean(axis=0, dtype=np.float32) for name in arrays[0]
+        }
+        return rankers[0].copy().load_arrays(means)
+
     def copy(self) -> "Ranker":
         """The same weights, apart from these."""
         return Ranker(self.names, self.hidden).load_arrays(self.arrays())

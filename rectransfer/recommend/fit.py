@@ -165,10 +165,17 @@ def _contenders(
     folds = tuple(transferred for _, transferred in views if transferred is not None)
     for view in ground.sources:
         label = "transfer" if len(ground.sources) == 1 else f"transfer from {view.name}"
-        found.append(Contender(f"{label}, as it comes", folds, _carried(view, lesson, grow=False), None))
-        for pull in sorted(config.pulls, reverse=True):
-            start = _carried(view, lesson, grow=True)
-            found.append(Contender(f"{label}, fine-tuned (pull {pull:g})", folds, start, pull))
+        start = _carried(view, lesson, grow=True)
+        tuned = [
+            Contender(f"{label}, fine-tuned (pull {pull:g})", folds, start, pull)
+            for pull in sorted(config.pulls, reverse=True)
+        ]
+        members = (Contender(f"{label}, as it comes, with all signals", folds, start, None), *tuned)
+        found += [
+            Contender(f"{label}, as it comes", folds, _carried(view, lesson, grow=False), None),
+            *tuned,
+            Contender(f"{label}, averaged", folds, start, config.ranker.pull, members=members),
+        ]
     return found
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -105,6 +105,8 @@ class Contender:
         pull: How strongly the ranker is held to that start; None: it isn't trained.
         names: The signals, where there is no start.
         transferred: Whether it takes anything from a source.
+        members: Where there are any, its ranker is the average of theirs. What averages is preferred: a
+            choice among its members by a few users is mostly chance.
     """
 
     name: str
@@ -113,6 +115,8 @@ class Contender:
     pull: float | None
     transferred: bool = True
     names: tuple[str, ...] = ()
+    members: tuple["Contender", ...] = ()
+    _trained: dict[int | None, Ranker] = field(default_factory=dict, repr=False)
 
     def ranker(self, slate: Slate, config: RecommenderConfig) -> Ranker:
         """The ranker, trained on a slate."""
@@ -123,6 +127,18 @@ class Contender:
             return ranker
         return fit_ranker(ranker, slate, replace(config.ranker, pull=self.pull), config.seed)
 
+    def trained(self, config: RecommenderConfig, without: int | None = None) -> Ranker:
+        """The ranker, trained on every fold but one."""
+        if without not in self._trained:
+            self._trained[without] = self._train(config, without)
+        return self._trained[without]
+
+    def _train(self, config: RecommenderConfig, without: int | None) -> Ranker:
+        if self.members:
+            return Ranker.averaged([member.trained(config, without) for member in self.members])
+        learn = [fold.learn for place, fold in enumerate(self.folds) if place != without]
+        return self.ranker(Slate.concatenate(learn), config)
+
     def by_fold(self, config: RecommenderConfig) -> list[npt.NDArray[np.float64]]:
         """NDCG@10 of every user, an array a fold, each by a ranker that learned from the other folds."""
         values = []
@@ -130,21 +146,22 @@ class Contender:
             if not len(fold.examples):
                 values.append(np.zeros(0))
                 continue
-            others = [other.learn for place, other in enumerate(self.folds) if place != out]
-            ranker = self.ranker(Slate.concatenate(others), config)
+            ranker = self.trained(config, without=out)
             values.append(list_ndcg(fold.examples, fold.candidates, ranker.score(fold.slate)))
         return values
 
     def final(self, config: RecommenderConfig) -> Ranker:
         """The ranker that ships, trained on every fold."""
-        return self.ranker(Slate.concatenate([fold.learn for fold in self.folds]), config)
+        return self.trained(config)
 
 
 def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Contender, Verdict]:
     """Measure the contenders on the same users, and choose.
 
-    The transferred contender with the best mean meets the target alone. What it gains is measured without the
-    advantage of having been picked: each fold's users count with the contender that is best on the others.
+    One of the transferred contenders meets the target alone: an average of others, unless one is better with
+    confidence, and where nothing is averaged the one with the best mean. What it gains is measured without
+    the advantage of having been picked: each fold's users count with the contender that is best on the
+    others.
 
     The target alone ships where that gain is negative in at least `config.confidence` of the bootstrap's
     draws. In doubt the transfer does: the fewer users there are to measure on, the less the target alone has
@@ -174,8 +191,9 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
             "unmeasured; fit again when the log has grown"
         )
         return rivals[0], _verdict("transfer", reason, _UNMEASURED, n_users, rivals[0], means)
-    best = rivals[_pick([values[one.name] for one in rivals])]
-    picked = _picked_by_the_others([folds[one.name] for one in rivals])
+    average = [bool(one.members) for one in rivals]
+    best = rivals[_pick([values[one.name] for one in rivals], average, config)]
+    picked = _picked_by_the_others([folds[one.name] for one in rivals], average, config)
     gap = paired_bootstrap(picked, values[ALONE], seed=config.seed)
     as_they_come = [values[one.name] for one in rivals if one.pull is None]
     suspect = bool(as_they_come) and all(_worse(one, values[ALONE], config) for one in as_they_come)
@@ -194,20 +212,30 @@ def _worse(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], config:
     return found.mean < 0 and found.high <= 0
 
 
-def _picked_by_the_others(rivals: list[list[npt.NDArray[np.float64]]]) -> npt.NDArray[np.float64]:
+def _picked_by_the_others(
+    rivals: list[list[npt.NDArray[np.float64]]], average: list[bool], config: RecommenderConfig
+) -> npt.NDArray[np.float64]:
     """Each fold's values of the rival that is picked on the other folds."""
     found = []
     for fold in range(len(rivals[0])):
         others = [np.concatenate([*rival[:fold], *rival[fold + 1 :], np.zeros(0)]) for rival in rivals]
-        found.append(rivals[_pick(others)][fold])
+        found.append(rivals[_pick(others, average, config)][fold])
     return np.concatenate(found)
 
 
-def _pick(rivals: list[npt.NDArray[np.float64]]) -> int:
-    """The one with the best mean over the users; of equals the first, and the first where there are few."""
+def _pick(rivals: list[npt.NDArray[np.float64]], average: list[bool], config: RecommenderConfig) -> int:
+    """The best average, unless one is better with confidence; of equals the first, and where there are few.
+
+    Where nothing is averaged it is the one with the best mean.
+    """
     if len(rivals[0]) < _FEWEST:
         return 0
-    return int(np.argmax([one.mean() for one in rivals]))
+    means = np.array([one.mean() for one in rivals])
+    best = int(np.argmax(means))
+    if not any(average):
+        return best
+    usual = int(np.argmax(np.where(average, means, -np.inf)))
+    return best if _worse(rivals[usual], rivals[best], config) else usual
 
 
 def _words(ships: str, gap: Interval, transferred: float, alone: float, n_users: int) -> str:

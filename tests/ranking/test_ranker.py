@@ -349,3 +349,27 @@ class TestSlates:
             Slate.concatenate([slate_of(), slate_of(NAMES[:2])])
         with pytest.raises(InputError, match="0 slates"):
             Slate.concatenate([])
+
+
+class TestAveraged:
+    def test_the_weights_are_averaged(self):
+        one, other = Ranker(("s.a", "s.b"), 2, seed=1), Ranker(("s.a", "s.b"), 2, seed=2)
+        one.line.data[:], other.line.data[:] = 1.0, 3.0
+        found = Ranker.averaged([one, other]).arrays()
+        assert found["line"].tolist() == [2.0, 2.0]
+        for name, value in found.items():
+            assert value == pytest.approx((one.arrays()[name] + other.arrays()[name]) / 2)
+
+    def test_of_one_it_is_a_copy(self):
+        one = Ranker(("s.a",), 2)
+        found = Ranker.averaged([one])
+        found.line.data[:] = 5.0
+        assert one.line.tolist() == [0.0]
+
+    @pytest.mark.parametrize(
+        "rankers",
+        [[], [Ranker(("s.a",), 2), Ranker(("s.b",), 2)], [Ranker(("s.a",), 2), Ranker(("s.a",), 4)]],
+    )
+    def test_of_different_kinds(self, rankers):
+        with pytest.raises(InputError, match=r"rankers of \d kinds"):
+            Ranker.averaged(rankers)

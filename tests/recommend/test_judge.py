@@ -25,6 +25,7 @@ class Measured:
     values: tuple[np.ndarray, ...]
     transferred: bool = True
     pull: float | None = 1.0
+    members: tuple[()] = ()
 
     def by_fold(self, config):
         return list(self.values)
@@ -48,7 +49,20 @@ class TestPick:
         ],
     )
     def test_the_best_mean(self, rivals, picked):
-        assert _pick(rivals) == picked
+        assert _pick(rivals, [False] * len(rivals), CONFIG) == picked
+
+    @pytest.mark.parametrize(
+        ("rivals", "average", "picked"),
+        [
+            ([BEST, CLOSE], [False, True], 1),  # better, but it may be chance
+            ([BEST, FAR], [False, True], 0),  # better with confidence
+            ([CLOSE, BEST], [False, True], 1),
+            ([FAR, CLOSE, BEST], [False, True, True], 2),
+            ([FAR[:4], BEST[:4]], [False, True], 0),
+        ],
+    )
+    def test_an_average_is_preferred(self, rivals, average, picked):
+        assert _pick(rivals, average, RecommenderConfig(confidence=0.9)) == picked
 
 
 class TestGain:

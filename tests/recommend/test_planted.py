@@ -46,6 +46,7 @@ class TestTransfer:
         assert verdict.contenders.keys() == {
             "target alone",
             "transfer, as it comes",
+            "transfer, averaged",
             *(f"transfer, fine-tuned (pull {pull:g})" for pull in model.config.pulls),
         }
         best = max(value for name, value in verdict.contenders.items() if name != "target alone")
