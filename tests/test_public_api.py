@@ -16,6 +16,8 @@ HEAVY = {
     "faiss",
     "gensim",
     "implicit",
+    "jinja2",
+    "matplotlib",
     "numpy",
     "optuna",
     "pandas",
