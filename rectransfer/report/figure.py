@@ -17,6 +17,9 @@ _PAPER: Final = "#0000e1"
 _GROUP: Final = "#0100{:02x}"  # a colour that nobody sees: each becomes a variable of the page
 _PROLOG: Final = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA: Final = re.compile(r"<metadata>.*?</metadata>\s*", re.DOTALL)
+_STYLE: Final = re.compile(
+    r"<defs>\s*<style.*?</style>\s*</defs>\s*", re.DOTALL
+)  # it would hold for the page
 _SIZE: Final = re.compile(r'(<svg[^>]*?) width="[^"]*"')
 _HEIGHT: Final = re.compile(r'(<svg[^>]*?) height="[^"]*"')
 
@@ -67,7 +70,7 @@ def _shape(group: int) -> str:
 
 
 def _of_the_page(svg: str, label: str) -> str:
-    svg = _METADATA.sub("", _PROLOG.sub("", svg))
+    svg = _STYLE.sub("", _METADATA.sub("", _PROLOG.sub("", svg)))
     svg = _HEIGHT.sub(r"\1", _SIZE.sub(r"\1", svg))
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
     svg = svg.replace(_INK, "var(--ink)").replace(_PAPER, "var(--paper)")

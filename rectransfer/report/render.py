@@ -69,7 +69,7 @@ def _environment() -> "Environment":
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        percent=lambda share: f"{100 * share:.1f} %",
+        percent=lambda share: f"{100 * share:.1f}%",
         whole=lambda share: f"{100 * share:.0f}",
         quality=lambda value: f"{100 * value:.1f}",
         signed=points,

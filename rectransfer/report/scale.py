@@ -36,7 +36,7 @@ class Scale:
         >>> axis = scale([0.03, 0.18], origin=True)
         >>> axis.at(0.1)
         '50.00%'
-        >>> [tick.value for tick in axis.ticks]
+        >>> list(axis.ticks)
         [0.0, 0.05, 0.1, 0.15, 0.2]
     """
 

@@ -35,6 +35,9 @@ def kinds_of_users(sizes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64],
     if not len(some):
         return np.zeros(len(sizes), np.int64), ("New users: no history",)
     first, second = (int(np.quantile(some, share, method="lower")) for share in (1 / 3, 2 / 3))
+    if first == some.max():
+        known = f"Users with a history: {_span(int(some.min()), first)}"
+        return (sizes > 0).astype(np.int64), ("New users: no history", known)
     parts = np.searchsorted([1, first + 1, second + 1], sizes, side="right")
     names = (
         "New users: no history",

@@ -57,8 +57,17 @@ def write_report(
         MissingExtraError: The extra `report` is not installed.
 
     Examples:
-        >>> import tempfile
-        >>> from rectransfer.logs import PlantedConfig, cut_last_steps_of, plant
+        >>> from tempfile import TemporaryDirectory
+        >>> from rectransfer.evaluation import cut_last_steps
+        >>> from rectransfer.logs import PlantedConfig, plant
+        >>> planted = plant(PlantedConfig(target_users=20, target_items=20))
+        >>> cut = cut_last_steps(planted.target, share=0.4)
+        >>> model = Recommender().fit(cut.earlier)
+        >>> names = planted.items.select("item_id", title=pl.lit("Tea ") + pl.col("item_id"))
+        >>> with TemporaryDirectory() as folder:
+        ...     report = write_report(model, cut.later, names, Path(folder, "report.html"))
+        >>> report.headline.standing in ("better", "level", "worse")
+        True
     """
     require_page(path)
     report = build_report(
