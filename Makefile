@@ -93,7 +93,7 @@ $(VENV)/.created:
 	@touch $@
 
 # The build backend is installed above, pinned as the rest is, so pip need not fetch it apart.
-$(VENV)/.installed-demo: EXTRAS := data,ials,report,tune
+$(VENV)/.installed-demo: EXTRAS := data,explain,ials,report,tune
 $(VENV)/.installed-dev: EXTRAS := dev
 $(VENV)/.installed-docs: EXTRAS := docs
 $(VENV)/.installed-%: $(VENV)/.created pyproject.toml constraints.txt

@@ -65,6 +65,7 @@ _ROOMS: Final = frozenset(_HOMES) | {
     "cli",
     "columns",
     "demo",
+    "explain",
     "metrics",
     "neighbours",
     "ranking",

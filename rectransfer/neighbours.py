@@ -117,8 +117,12 @@ class Neighbours:
         Args:
             counts: How often each item was taken, shape `(u, n_items)`.
         """
-        found: Floats = self.solution.scores(_strengths(counts, self.typical, self.rarity)) / self.rarity
+        found: Floats = self.solution.scores(self.strengths(counts)) / self.rarity
         return found
+
+    def strengths(self, counts: csr_array) -> csr_array:
+        """What each item of a history counts; scores are linear in it. Shapes as in `scores`."""
+        return _strengths(counts, self.typical, self.rarity)
 
     def pruned(self, keep: int = 200) -> "Neighbours | None":
         """With the `keep` largest weights of each item instead of the users they were learned from.

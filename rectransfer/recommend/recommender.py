@@ -1,7 +1,7 @@
 """The recommender: fit on a thin target, recommend, save, load."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,10 +14,20 @@ from tqdm import tqdm
 from rectransfer.artefacts import load_artefact, save_artefact
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError, NotFittedError, UnknownUserError
+from rectransfer.explain import (
+    BACKGROUND,
+    ENGLISH,
+    Explainer,
+    Explanations,
+    Templates,
+    reason_frame,
+    reasons_for,
+)
 from rectransfer.logs import InteractionLog, require_log
 from rectransfer.pretrained import Pretrained
 from rectransfer.ranking import Histories, uncut
 from rectransfer.recommend.config import RecommenderConfig
+from rectransfer.recommend.explaining import asked_items, explained, explainer_of
 from rectransfer.recommend.fit import Fitted, fit
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.ground import prepare
@@ -75,6 +85,7 @@ class Recommender:
         settings = config or RecommenderConfig()
         self.config = settings if seed is None else replace(settings, seed=seed)
         self._state: State | None = None
+        self._explainers: dict[tuple[int, int], Explainer] = {}
 
     def fit(
         self,
@@ -123,6 +134,7 @@ class Recommender:
             verdict=fitted.verdict,
             coverage={view.name: view.bridges.items for view in ground.sources},
         )
+        self._explainers = {}
         logger.info("%s", fitted.verdict)
         return self
 
@@ -193,12 +205,8 @@ class Recommender:
             InputError: `k` below 1, ids of another type, or none of `items` on sale.
         """
         state = self._fitted
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise InputError(f"k={k!r}; expected a whole number from 1")
-        if on_unknown_users not in get_args(OnUnknownUsers):
-            raise InputError(
-                f"on_unknown_users={on_unknown_users!r}; choose one of {get_args(OnUnknownUsers)}"
-            )
+        _require_length(k)
+        _require_choice(on_unknown_users)
         added = None if history is None else history_of(history)
         wanted = self._wanted(users, added)
         log = state.log if added is None else joined(state.log, added)
@@ -217,6 +225,117 @@ class Recommender:
         if on_unknown_users == "popular":
             parts.append(state.popular(np.flatnonzero(~known), k, viewed, allowed))
         return frame_of(state.items, wanted, parts)
+
+    def explainer(self, background: int = BACKGROUND, seed: int = 0) -> Explainer:
+        """What explains this model's scores; made when it is first asked for.
+
+        Args:
+            background: How many candidates of the model's own users to compare with.
+            seed: Draws them; the same seed draws the same.
+        """
+        key = (background, seed)
+        if key not in self._explainers:
+            self._explainers[key] = explainer_of(self._fitted, background, seed)
+        return self._explainers[key]
+
+    def explain(
+        self,
+        users: Iterable[Any] | None = None,
+        items: Iterable[Any] | None = None,
+        k: int = 10,
+        *,
+        history: InteractionLog | pl.DataFrame | None = None,
+        on_unknown_users: OnUnknownUsers = "popular",
+    ) -> Explanations:
+        """Why items score as they do: exact contributions of signals and of the history's items.
+
+        Users without any history are explained by popularity, which is all of their scores. Which game is
+        played: `rectransfer.explain.Explainer`.
+
+        Args:
+            users: As in `recommend`.
+            items: Ids of items to explain for each user, recommended or not; by default the best `k`.
+            k: How many of the best.
+            history: As in `recommend`.
+            on_unknown_users: Likewise.
+
+        Raises:
+            NotFittedError: `fit` has to come first.
+            UnknownUserError: As asked for.
+            InputError: `k` below 1, ids of another type, or one of `items` not on sale.
+        """
+        parts = self.explain_batches(users, items, k, history=history, on_unknown_users=on_unknown_users)
+        return Explanations.joined(
+            [self.explainer().nothing(self._fitted.target[Columns.User].dtype), *parts]
+        )
+
+    def explain_batches(
+        self,
+        users: Iterable[Any] | None = None,
+        items: Iterable[Any] | None = None,
+        k: int = 10,
+        *,
+        history: InteractionLog | pl.DataFrame | None = None,
+        on_unknown_users: OnUnknownUsers = "popular",
+    ) -> Iterator[Explanations]:
+        """As `explain`, some users at a time: any number of them fits into memory."""
+        state = self._fitted
+        _require_length(k)
+        _require_choice(on_unknown_users)
+        added = None if history is None else history_of(history)
+        wanted = self._wanted(users, added)
+        log = state.log if added is None else joined(state.log, added)
+        examples = uncut(Histories.from_log(log, state.items, wanted), len(state.items))
+        known = state.known(examples)
+        if on_unknown_users == "raise" and not known.all():
+            self._unknown(wanted.take(np.flatnonzero(~known)))
+        rows = None if items is None else asked_items(state, ids_of(items, "items"))
+        return explained(
+            state,
+            self.explainer(),
+            wanted,
+            examples,
+            state.viewed(wanted, added),
+            k=k,
+            items=rows,
+            popular=on_unknown_users == "popular",
+        )
+
+    def reasons(
+        self,
+        users: Iterable[Any] | None = None,
+        items: Iterable[Any] | None = None,
+        k: int = 10,
+        *,
+        titles: pl.DataFrame | None = None,
+        templates: Templates = ENGLISH,
+        most: int = 2,
+        history: InteractionLog | pl.DataFrame | None = None,
+        on_unknown_users: OnUnknownUsers = "popular",
+    ) -> pl.DataFrame:
+        """One or two sentences for each recommendation, each backed by what it contributes.
+
+        Args:
+            users: As in `explain`; so are `items`, `k`, `history` and `on_unknown_users`.
+            items: Likewise.
+            k: Likewise.
+            titles: `item_id` and `title`; an item without a title isn't named.
+            templates: The sentences.
+            most: How many at most.
+            history: As in `explain`.
+            on_unknown_users: Likewise.
+
+        Returns:
+            `user_id`, `item_id`, `score`, `rank`, `reason` (null where nothing speaks for the item clearly
+            enough), `parts` (the signals behind it) and `contribution` (what they have added to the score).
+
+        Raises:
+            NotFittedError: `fit` has to come first.
+            UnknownUserError: As asked for.
+            InputError: As in `explain`, or `titles` lacks a column.
+        """
+        found = self.explain(users, items, k, history=history, on_unknown_users=on_unknown_users)
+        return reason_frame(found, reasons_for(found, titles=titles, templates=templates, most=most))
 
     def save(self, folder: str | Path) -> None:
         """Write a folder from which `load_recommender` gives the same recommendations.
@@ -258,6 +377,16 @@ class Recommender:
         if self._state is None:
             return f"Recommender({len(self.pretrained)} sources, not fitted)"
         return f"Recommender({len(self._state.items):,} items, ships {self.verdict.contender!r})"
+
+
+def _require_length(k: object) -> None:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise InputError(f"k={k!r}; expected a whole number from 1")
+
+
+def _require_choice(choice: object) -> None:
+    if choice not in get_args(OnUnknownUsers):
+        raise InputError(f"on_unknown_users={choice!r}; choose one of {get_args(OnUnknownUsers)}")
 
 
 def load_recommender(folder: str | Path) -> Recommender:

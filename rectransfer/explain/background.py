@@ -1,0 +1,72 @@
+"""What an explanation compares with: candidates that real users have."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from rectransfer.errors import InputError
+from rectransfer.ranking import Examples
+from rectransfer.scene import Scene
+
+__all__ = ["BACKGROUND", "Background", "sample_background"]
+
+BACKGROUND: Final = 64
+"""Rows of a background unless told otherwise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """Signals of pairs of users and candidates.
+
+    Attributes:
+        names: The signals, s of them.
+        signals: Shape `(b, s)`.
+        items: Rows of the items, shape `(b,)`.
+    """
+
+    names: tuple[str, ...]
+    signals: npt.NDArray[np.float32]
+    items: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.signals)
+
+
+def sample_background(
+    scene: Scene,
+    examples: Examples,
+    n: int = BACKGROUND,
+    seed: int = 0,
+    *,
+    exclude: csr_array | None = None,
+) -> Background:
+    """Draw users, and of each a candidate that might be recommended; all candidates of a user alike.
+
+    Args:
+        scene: Gives candidates and their signals.
+        examples: Users with a history; where they are fewer than `n`, each is drawn several times.
+        n: How many rows.
+        seed: The same seed draws the same rows.
+        exclude: What a user must not get, shape `(u, n_items)`.
+
+    Raises:
+        InputError: `n` is below 1, or there is no user, or none of them has a candidate.
+    """
+    if n < 1 or not len(examples):
+        raise InputError(f"a background of {n} rows from {len(examples)} users; expected at least 1 of each")
+    rng = np.random.default_rng(seed)
+    rounds = -(-n // len(examples))
+    drawn = np.concatenate([rng.permutation(len(examples)) for _ in range(rounds)])[:n]
+    users, owner = np.unique(drawn, return_inverse=True)
+    some = examples.take(users)
+    candidates = scene.candidates(some, exclude=None if exclude is None else csr_array(exclude[users]))
+    there = (candidates >= 0).sum(axis=1)
+    owner = owner[there[owner] > 0]
+    if not len(owner):
+        raise InputError(f"none of {len(users)} users has a candidate left to compare with")
+    places = np.floor(rng.random(len(owner)) * there[owner]).astype(np.int64)
+    signals = scene.slate(some, candidates).signals[owner, places]
+    return Background(scene.names, signals, candidates[owner, places])

@@ -1,0 +1,259 @@
+"""From a scene, a ranker and users to explanations."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import csr_array
+
+from rectransfer.explain.background import Background
+from rectransfer.explain.coalitions import pulls
+from rectransfer.explain.explanations import Explanations, Told
+from rectransfer.explain.formula import Doubles, Formula
+from rectransfer.explain.history import Entries, Split, sums, undone
+from rectransfer.explain.players import Players
+from rectransfer.metrics import top_k
+from rectransfer.ranking import Examples, Ranker
+from rectransfer.scene import Scene
+from rectransfer.vocabulary import Vocabulary
+
+__all__ = ["Explainer"]
+
+Rows = npt.NDArray[np.int64]
+
+_USERS_AT_ONCE: Final = 64
+
+
+class Explainer:
+    """Explains a ranker's scores of a scene's candidates against a background.
+
+    Which game: see `pulls` for signals and their groups. A signal that is a sum over the history is split
+    over its items exactly, by linearity: an item that is absent keeps its place in the average (pooling
+    weights and their sum stay as they are, and so does the history's length), and what it says there is
+    replaced by what the signal is in the background. So an item counts by how much more it calls for the
+    recommended one than histories call for a typical candidate. The item-item signal is the log of such a
+    sum; along the straight way from the background's sum to the user's each term keeps its part.
+
+    Args:
+        scene: Where candidates and signals come from.
+        ranker: What scores them.
+        items: The items behind the scene's rows.
+        background: What to compare with.
+        groups: Names of groups with the signals in each; by default `Players.of` chooses.
+
+    Raises:
+        InputError: Groups that don't fit the ranker's signals.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        ranker: Ranker,
+        items: Vocabulary,
+        background: Background,
+        groups: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.scene, self.ranker, self.items, self.background = scene, ranker, items, background
+        self.formula = Formula.of(ranker)
+        self.players = Players.of(ranker.names, groups)
+        columns = [background.names.index(name) for name in ranker.names]
+        self._raw = background.signals[:, columns].astype(np.float64)
+        self._others = self.formula.scaled(self._raw)
+
+    def best(
+        self,
+        examples: Examples,
+        users: Vocabulary,
+        k: int,
+        *,
+        exclude: csr_array | None = None,
+    ) -> Iterator[Explanations]:
+        """Explain the best `k` items of each user, some users at a time.
+
+        Args:
+            examples: u of them, with a history or a profile.
+            users: Their ids.
+            k: How many.
+            exclude: What a user must not get, shape `(u, n_items)`.
+        """
+        for rows, some, shut in _chunks(examples, exclude):
+            candidates = self.scene.candidates(some, exclude=shut, k=k)
+            if candidates.shape[1]:
+                yield self._explained(some, users.take(rows), candidates, k=k)
+
+    def asked(
+        self,
+        examples: Examples,
+        users: Vocabulary,
+        items: Rows,
+        *,
+        exclude: csr_array | None = None,
+    ) -> Iterator[Explanations]:
+        """Explain some items for each user, as they stand among the user's candidates.
+
+        An item that no retriever brings, or that the user mustn't get, is scored beside those that may be
+        recommended; its rank says where it would stand.
+
+        Args:
+            examples: u of them, with a history or a profile.
+            users: Their ids.
+            items: Rows of the items, each once.
+            exclude: What a user must not get, shape `(u, n_items)`.
+        """
+        for rows, some, shut in _chunks(examples, exclude):
+            candidates = _with(self.scene.candidates(some, exclude=shut), items)
+            yield self._explained(some, users.take(rows), candidates, items=items, shut=shut)
+
+    def nothing(self, users: pl.DataType) -> Explanations:
+        """No explanations, of this one's signals and groups.
+
+        Args:
+            users: The type of users' ids.
+        """
+        none, s = np.zeros(0, np.int64), len(self.players.signals)
+        entries = Entries.of(_nobody(len(self.items)), none, none)
+        return Explanations(
+            users=pl.Series([], dtype=users),
+            items=self.items.take(none),
+            ranks=none,
+            scores=np.zeros(0),
+            base=np.zeros(0),
+            lengths=none,
+            players=self.players,
+            values=np.zeros((0, s)),
+            contributions=np.zeros((0, s)),
+            typical=self._raw.mean(axis=0),
+            told=self._told(entries, none.reshape(0, 0), np.zeros((0, s, len(self._others)))),
+        )
+
+    def scores_of(self, length: float) -> Callable[[npt.ArrayLike], Doubles]:
+        """The ranker as a function of signals, for explainers of others.
+
+        Args:
+            length: `log(1 + different items in the history)` of the user.
+
+        Returns:
+            Takes signals of the shape `(n, s)`, gives scores of the shape `(n,)`.
+        """
+
+        def scores(signals: npt.ArrayLike) -> Doubles:
+            z = self.formula.scaled(signals)
+            return self.formula.score(z, np.full(len(z), length))
+
+        return scores
+
+    @property
+    def background_signals(self) -> Doubles:
+        """The background in the columns of the ranker's signals, shape `(b, s)`."""
+        return self._raw.copy()
+
+    def _explained(
+        self,
+        examples: Examples,
+        users: pl.Series,
+        candidates: Rows,
+        *,
+        k: int = 0,
+        items: Rows | None = None,
+        shut: csr_array | None = None,
+    ) -> Explanations:
+        slate = self.scene.slate(examples, candidates)
+        scores = self.ranker.score(slate)
+        if items is None:
+            columns = top_k(scores, min(k, scores.shape[1]))[1]
+            ranks = np.broadcast_to(np.arange(1, columns.shape[1] + 1), columns.shape)
+        else:
+            columns = np.stack([np.searchsorted(_ascending(row), items) for row in candidates])
+            ranks = _standing(scores, candidates, columns, shut)
+        there = np.take_along_axis(candidates, columns, axis=1) >= 0
+        owner, column = np.nonzero(there)[0], columns[there]
+        values = slate.columns(self.ranker.names)[owner, column].astype(np.float64)
+        entries = Entries.of(examples, owner, candidates[owner, column])
+        z, lengths = self.formula.scaled(values), examples.lengths[owner].astype(np.float64)
+        pull = pulls(self.formula, self.players, z, self._others, lengths)
+        moved = pull * (z[:, :, None] - self._others.T)
+        return Explanations(
+            users=users.gather(owner),
+            items=self.items.take(entries.items),
+            ranks=ranks[there].astype(np.int64),
+            scores=self.formula.score(z, lengths),
+            base=self._bases(examples)[owner],
+            lengths=np.diff(examples.counts.indptr)[owner].astype(np.int64),
+            players=self.players,
+            values=values,
+            contributions=moved.sum(axis=2),
+            typical=self._raw.mean(axis=0),
+            told=self._told(entries, candidates, moved),
+        )
+
+    def _bases(self, examples: Examples) -> Doubles:
+        """What the background scores for each user on average, shape `(u,)`."""
+        return np.array([self.formula.score(self._others, length).mean() for length in examples.lengths])
+
+    def _told(self, entries: Entries, candidates: Rows, moved: Doubles) -> Told:
+        splits = sums(self.scene, self.ranker.names, entries, candidates)
+        found = np.zeros((len(entries.pair), len(splits)))
+        for place, (name, split) in enumerate(splits.items()):
+            column = self.ranker.names.index(name)
+            others = undone(self.scene, name, self._raw[:, column])
+            found[:, place] = _shared(entries, split, others, moved[:, column])
+        return Told(
+            signals=tuple(splits),
+            pair=entries.pair,
+            items=self.items.take(entries.history),
+            counts=entries.counts,
+            contributions=found,
+        )
+
+
+def _nobody(n_items: int) -> Examples:
+    none = np.zeros(0, np.int64)
+    return Examples(none, n_items, none, none, none, none, none)
+
+
+def _shared(entries: Entries, split: Split, others: Doubles, moved: Doubles) -> Doubles:
+    """What a signal contributes against each row of the background, `(n, b)`, over the history: `(h,)`."""
+    n = len(entries.users)
+    whole, weight = (np.bincount(entries.pair, part, minlength=n) for part in (split.terms, split.shares))
+    shares = split.shares / weight[entries.pair]
+    away = whole[:, None] - others
+    rate = np.divide(moved, away, out=np.zeros_like(moved), where=np.abs(away) > 1e-12)
+    own, replaced = rate.sum(axis=1), rate @ others
+    return np.asarray(own[entries.pair] * split.terms - replaced[entries.pair] * shares)
+
+
+def _standing(
+    scores: npt.NDArray[np.float32], candidates: Rows, columns: Rows, shut: csr_array | None
+) -> Rows:
+    """Places, from 1, among the candidates that a user may get."""
+    open_ = candidates >= 0
+    if shut is not None:
+        owner = np.repeat(np.arange(len(candidates)), candidates.shape[1])
+        closed = np.asarray(shut[owner, candidates.ravel()]).reshape(candidates.shape) > 0
+        open_ &= ~closed
+    own = np.take_along_axis(scores, columns, axis=1)
+    above = (scores[:, None, :] > own[:, :, None]) & open_[:, None, :]
+    return np.asarray(above.sum(axis=2) + 1, dtype=np.int64)
+
+
+def _with(candidates: Rows, items: Rows) -> Rows:
+    """Each user's candidates and some items more, ascending, -1 where there are fewer."""
+    rows = [np.union1d(row[row >= 0], items) for row in candidates]
+    found = np.full((len(rows), max((len(row) for row in rows), default=0)), -1, np.int64)
+    for place, row in enumerate(rows):
+        found[place, : len(row)] = row
+    return found
+
+
+def _ascending(row: Rows) -> Rows:
+    return np.where(row < 0, np.iinfo(np.int64).max, row)
+
+
+def _chunks(
+    examples: Examples, exclude: csr_array | None
+) -> Iterator[tuple[Rows, Examples, csr_array | None]]:
+    for start in range(0, len(examples), _USERS_AT_ONCE):
+        rows = np.arange(start, min(start + _USERS_AT_ONCE, len(examples)))
+        yield rows, examples.take(rows), None if exclude is None else csr_array(exclude[rows])

@@ -1,0 +1,173 @@
+"""Signals that are sums over the history, item by item."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csc_array, csr_array
+
+from rectransfer.explain.formula import Doubles
+from rectransfer.neighbours import ItemWeights, Neighbours, UserKernel
+from rectransfer.ranking import RECENT, SIGNALS, STEADY, Batch, Evidence, Examples
+from rectransfer.scene import Scene
+
+__all__ = ["Entries", "Split", "sums", "undone"]
+
+Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+_HALF_LIVES: Final = {"affinity_recent": RECENT, "affinity_steady": STEADY}
+_NEIGHBOURS: Final = "neighbours"
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """Pairs of a user and an item, and the different items of each pair's history; flat.
+
+    Attributes:
+        examples: The users.
+        users: Rows of them, ascending, shape `(n,)`.
+        items: Item rows, shape `(n,)`.
+        pair: Which pair an entry belongs to, ascending, shape `(h,)`.
+        places: Where it stands in `examples.counts`, shape `(h,)`.
+    """
+
+    examples: Examples
+    users: Rows
+    items: Rows
+    pair: Rows
+    places: Rows
+
+    @classmethod
+    def of(cls, examples: Examples, users: Rows, items: Rows) -> "Entries":
+        """Lay out the histories of some pairs."""
+        starts = examples.counts.indptr.astype(np.int64)
+        lengths = np.diff(starts)[users]
+        pair = np.repeat(np.arange(len(users)), lengths)
+        within = np.arange(len(pair)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return cls(examples, users, items, pair, np.repeat(starts[users], lengths) + within)
+
+    @property
+    def history(self) -> Rows:
+        """The rows of the histories' items, shape `(h,)`."""
+        return np.asarray(self.examples.counts.indices[self.places], dtype=np.int64)
+
+    @property
+    def counts(self) -> Rows:
+        """How often each was taken, shape `(h,)`."""
+        return np.asarray(self.examples.counts.data[self.places], dtype=np.int64)
+
+    def by_user(self) -> Iterator[tuple[slice, slice, slice]]:
+        """For each user in turn: places in `examples.counts`, pairs, and entries (pair by pair)."""
+        starts = self.examples.counts.indptr
+        firsts = np.flatnonzero(np.diff(self.users, prepend=-1))
+        entry = 0
+        for first, last in pairwise([*firsts, len(self.users)]):
+            user = self.users[first]
+            size = int(starts[user + 1] - starts[user]) * int(last - first)
+            yield slice(starts[user], starts[user + 1]), slice(first, last), slice(entry, entry + size)
+            entry += size
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A signal, before its last transformation, as a sum over the history.
+
+    Attributes:
+        terms: What each item of the history adds, shape `(h,)`.
+        shares: How much of the history each is, shape `(h,)`; a pair's sum to 1.
+    """
+
+    terms: Doubles
+    shares: Doubles
+
+
+def sums(scene: Scene, names: tuple[str, ...], entries: Entries, candidates: Rows) -> dict[str, Split]:
+    """The signals that are sums over the history, item by item.
+
+    Args:
+        scene: What the signals are made from.
+        names: Signals; those that are no such sums are left out.
+        entries: Pairs with their histories.
+        candidates: The candidates of the entries' users, shape `(u, m)`: what a domain doesn't know gets
+            what they have on average.
+    """
+    domains = {one.name: one for one in scene.evidence}
+    found = {}
+    for name in names:
+        domain, _, signal = name.partition(".")
+        if signal in _HALF_LIVES:
+            found[name] = _affinity(domains[domain], _HALF_LIVES[signal], entries, candidates)
+        elif signal == _NEIGHBOURS and (weights := domains[domain].weights) is not None:
+            found[name] = _neighbours(weights, entries)
+    return found
+
+
+def undone(scene: Scene, name: str, values: npt.ArrayLike) -> Doubles:
+    """A signal's values before its last transformation: where they are sums over the history."""
+    domain, _, signal = name.partition(".")
+    found = np.asarray(values, dtype=np.float64)
+    if signal != _NEIGHBOURS:
+        return found
+    evidence = next(one for one in scene.evidence if one.name == domain)
+    return np.asarray(np.exp(found) - np.exp(_of_nobody(evidence)))
+
+
+def _of_nobody(evidence: Evidence) -> float:
+    """The signal of a user without history: the log of what is added before logs are taken."""
+    none = np.zeros(0, np.int64)
+    nobody = Examples(np.zeros(1, np.int64), evidence.n_items, none, none, none, none, none)
+    batch = Batch.of(nobody, np.zeros((1, 1), np.int64))
+    return float(SIGNALS[_NEIGHBOURS](evidence, batch)[0, 0])
+
+
+def _affinity(evidence: Evidence, half_life: float, entries: Entries, candidates: Rows) -> Split:
+    pooled = entries.examples.pooled(half_life).data
+    contexts = _contexts(evidence, entries, candidates)
+    history = entries.examples.counts.indices
+    terms = np.empty(len(entries.pair))
+    for places, pairs, mine in entries.by_user():
+        found = (contexts[pairs] @ evidence.vectors[history[places]].T) * pooled[places]
+        terms[mine] = found.ravel()
+    return Split(terms, pooled[entries.places].astype(np.float64))
+
+
+def _contexts(evidence: Evidence, entries: Entries, candidates: Rows) -> Floats:
+    """The items' output vectors; of those unknown the mean of the user's other candidates."""
+    found: Floats = evidence.contexts[entries.items]
+    unknown = ~evidence.known[entries.items]
+    for user in np.unique(entries.users[unknown]):
+        mine = candidates[user][candidates[user] >= 0]
+        mine = mine[evidence.known[mine]]
+        mean = evidence.contexts[mine].mean(axis=0) if len(mine) else np.zeros(found.shape[1])
+        found[unknown & (entries.users == user)] = mean
+    return found
+
+
+def _neighbours(neighbours: Neighbours, entries: Entries) -> Split:
+    strengths = neighbours.strengths(entries.examples.counts).data
+    history = entries.examples.counts.indices.astype(np.int64)
+    wanted, column = np.unique(entries.items, return_inverse=True)
+    had, row = np.unique(history, return_inverse=True)
+    between = _between(neighbours.solution, had, wanted) / neighbours.rarity[wanted]
+    terms, shares = np.empty(len(entries.pair)), np.empty(len(entries.pair))
+    for places, pairs, mine in entries.by_user():
+        strength = strengths[places].astype(np.float64)
+        terms[mine] = (between[row[places]][:, column[pairs]].T * strength).ravel()
+        shares[mine] = np.tile(strength / max(strength.sum(), 1e-300), pairs.stop - pairs.start)
+    return Split(terms, shares)
+
+
+def _between(solution: object, rows: Rows, columns: Rows) -> Doubles:
+    """Item-item weights, shape `(len(rows), len(columns))`; an item says nothing about itself."""
+    if isinstance(solution, ItemWeights):
+        return np.asarray(csr_array(solution.weights[rows])[:, columns].toarray(), dtype=np.float64)
+    assert isinstance(solution, UserKernel)  # noqa: S101 (there are two forms)
+    taken = csc_array(solution.taken)
+    middle = taken[:, columns].T @ solution.inverse
+    found = np.asarray(taken[:, rows].T @ middle.T, dtype=np.float64) / (1 - solution.explained[columns])
+    found[rows[:, None] == columns] = 0.0
+    return found
