@@ -14,10 +14,11 @@ from rectransfer.report.result import Advice, Because, Person
 from rectransfer.report.segments import kinds_of_users
 from rectransfer.report.trial import OURS, Trial
 
-__all__ = ["Drawn", "draw_people", "people"]
+__all__ = ["SHOWN", "Drawn", "draw_people", "people"]
 
 _SHOWN_HISTORY: Final = 8
-_SHOWN: Final = 5
+SHOWN: Final = 5
+"""How many items each of the users to look at is shown with."""
 
 Pair = tuple[Any, Any]
 
@@ -80,7 +81,7 @@ def _person(
     because: Because | None,
 ) -> Person:
     mine = pl.col(Columns.User) == one.user
-    top = trial.lists[OURS].filter(mine).sort(Columns.Rank).head(_SHOWN)
+    top = trial.lists[OURS].filter(mine).sort(Columns.Rank).head(SHOWN)
     taken = top[Columns.Item].is_in(trial.new.filter(mine)[Columns.Item].implode())
     titles = catalogue.titles(top[Columns.Item])
     advice = tuple(

@@ -10,6 +10,7 @@ from rectransfer.metrics import Interval
 from rectransfer.report.figure import SHAPES, draw_atlas
 from rectransfer.report.result import Atlas, Report
 from rectransfer.report.scale import Scale, scale
+from rectransfer.report.signal_words import KINDS
 from rectransfer.report.words import points
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def _environment() -> "Environment":
         sure=_sure,
     )
     environment.globals.update(
+        kinds=KINDS,
         scale=scale,
         around=_around,
         waterfall=_waterfall,

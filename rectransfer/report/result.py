@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from rectransfer.metrics import Interval
+from rectransfer.report.signal_words import Kind
 
 __all__ = [
     "Advice",
@@ -20,6 +21,7 @@ __all__ = [
     "Report",
     "Segment",
     "Segments",
+    "Share",
     "SignalImportance",
     "Signals",
     "Step",
@@ -218,20 +220,35 @@ class Atlas:
 
 
 @dataclass(frozen=True)
-class SignalImportance:
-    """What a signal does to the ranking.
+class Share:
+    """A part of a whole, and the range it would move in with other users.
 
     Attributes:
-        name: Of the signal.
+        mean: From 0 to 1.
+        low: Lower end of the 95 % interval.
+        high: Its upper end.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SignalImportance:
+    """What a group of signals does to the ranking.
+
+    Attributes:
+        name: Of the group.
         meaning: In plain words.
-        share: Of all that the signals do, 0 to 1.
-        from_source: Whether it was carried over.
+        kind: Where it comes from.
+        share: Of all that the signals do.
     """
 
     name: str
     meaning: str
-    share: Interval
-    from_source: bool
+    kind: Kind
+    share: Share
 
 
 @dataclass(frozen=True)
@@ -240,14 +257,15 @@ class Signals:
 
     Attributes:
         rows: The most important first.
-        transferred: The share that signals of a source have; None without a source.
-        by_segment: That share for parts of the users.
+        transferred: The share of signals that there would be none of without a source; None where there is
+            none.
+        by_segment: That share for kinds of users, with how many there are.
         n_users: Users it was measured on.
     """
 
     rows: tuple[SignalImportance, ...]
-    transferred: Interval | None
-    by_segment: tuple[tuple[str, Interval], ...]
+    transferred: Share | None
+    by_segment: tuple[tuple[str, Share, int], ...]
     n_users: int
 
 
