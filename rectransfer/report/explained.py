@@ -30,7 +30,7 @@ __all__ = ["Explained", "because_of", "explained"]
 
 _MOST_STEPS: Final = 5
 _REST: Final = "Everything else"
-_MOST_USERS: Final = 300
+_MOST_USERS: Final = 200
 _FEWEST_USERS: Final = 2
 
 

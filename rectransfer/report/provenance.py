@@ -99,9 +99,7 @@ def limits(trial: Trial, catalogue: Catalogue, gate: Gate) -> tuple[str, ...]:
             "The catalogue has no categories: the map has one colour, nothing is parted by category."
         )
     if gate.effect == "unmeasured":
-        found.append(
-            "Whether the mature domain helps was not measured: too few users have two visits or more."
-        )
+        found.append("Whether the mature domain helps was not measured: too few users.")
     return tuple(found)
 
 

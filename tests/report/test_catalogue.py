@@ -31,7 +31,7 @@ def test_numbers_in_text_files_are_read_as_the_model_has_them(tmp_path):
     assert read_catalogue(tmp_path / "a.csv", like=pl.Int64()).frame["item_id"].to_list() == [7]
     (tmp_path / "a.csv").write_text("item_id,title\n7,Tea\nx,Milk\n")
     with pytest.raises(
-        InputError, match="1 of the 2 values of item_id are no whole numbers.* the first is 'x'"
+        InputError, match=r"1 of the 2 values of item_id are no whole numbers.* the first is 'x'"
     ):
         read_catalogue(tmp_path / "a.csv", like=pl.Int64())
 
@@ -57,7 +57,7 @@ def test_what_is_there_twice():
     assert read_catalogue(pl.concat([GOOD, GOOD])).frame.height == 2
     other = GOOD.with_columns(title=pl.lit("Coffee"))
     with pytest.raises(
-        InputError, match="2 ids have several titles or categories, for example '0042'; keep one"
+        InputError, match=r"2 ids have several titles or categories, for example '0042'; keep one"
     ):
         read_catalogue(pl.concat([GOOD, other]))
 

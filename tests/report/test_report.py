@@ -202,7 +202,7 @@ def test_titles_that_are_missing_become_ids(model, later, products):
 
 def test_nothing_new_in_the_test(model, planted, products):
     with pytest.raises(
-        InputError, match="0 users have something new .* Is it the log that the model was fitted"
+        InputError, match=r"0 users have something new .* Is it the log that the model was fitted"
     ):
         build_report(model, planted.target, products)
 
@@ -222,7 +222,7 @@ def test_a_test_of_other_ids(model, later, products):
 
 def test_a_catalogue_of_other_ids(model, later, products):
     numbers = products.with_columns(item_id=pl.int_range(pl.len()))
-    with pytest.raises(InputError, match="the catalogue's item_id is Int64 .* the model's is String"):
+    with pytest.raises(InputError, match=r"the catalogue's item_id is Int64 .* the model's is String"):
         build_report(model, later, numbers)
     strangers = products.with_columns(item_id=pl.lit("x") + pl.col("item_id"))
     with pytest.raises(InputError, match=r"none of the catalogue's 25 ids \(for example 'x"):
@@ -237,7 +237,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_work(
     )
     (tmp_path / "file").touch()
 
-    with pytest.raises(InputError, match="is a folder; give the name of a file"):
+    with pytest.raises(InputError, match=r"is a folder; give the name of a file"):
         write_report(model, later, products, tmp_path)
     with pytest.raises(InputError, match="is no folder that can be written"):
         write_report(model, later, products, tmp_path / "file" / "report.html")
