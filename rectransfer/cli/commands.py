@@ -12,11 +12,12 @@ from typing import Final
 import polars as pl
 
 from rectransfer.cli import tables
-from rectransfer.cli.inputs import read_ids, read_link, read_logs
+from rectransfer.cli.inputs import read_ids, read_link, read_logs, read_titles
 from rectransfer.cli.outputs import (
     require_folder,
     require_new_file,
     require_table,
+    write_batches,
     write_json,
     write_table,
 )
@@ -87,6 +88,37 @@ def _recommend(arguments: Namespace) -> None:
     )
     write_table(found, arguments.output)
     tables.show(tables.recommended(found, None if users is None else users.n_unique(), arguments.output))
+
+
+def _explain(arguments: Namespace) -> None:
+    """Write reasons or contributions, some users at a time."""
+    require_table(arguments.output)
+    from rectransfer.explain import Explanations, reason_frame, reasons_for
+    from rectransfer.recommend import load_recommender
+
+    model = load_recommender(arguments.model)
+    kinds = model.taken.schema
+    users, items = (
+        path and read_ids(path, column, arguments.columns, kinds[column])
+        for path, column in ((arguments.users, Columns.User), (arguments.items, Columns.Item))
+    )
+    titles = arguments.titles and read_titles(arguments.titles, arguments.columns, kinds[Columns.Item])
+
+    def words(part: Explanations) -> pl.DataFrame:
+        if arguments.by != "reasons":
+            return part.frame(arguments.by)
+        return reason_frame(part, reasons_for(part, titles=titles))
+
+    found = model.explain_batches(
+        users,
+        items,
+        arguments.k,
+        history=arguments.history and read_logs(arguments.history, arguments),
+        on_unknown_users=arguments.on_unknown_users,
+    )
+    count = tables.Counted()
+    write_batches(count(words(part) for part in found), arguments.output)
+    tables.show(tables.explained(count, None if users is None else users.n_unique(), arguments.output))
 
 
 def _evaluate(arguments: Namespace) -> None:
@@ -169,6 +201,7 @@ COMMANDS: Final[dict[str, Callable[[Namespace], None]]] = {
     "pretrain": _pretrain,
     "fit": _fit,
     "recommend": _recommend,
+    "explain": _explain,
     "evaluate": _evaluate,
     "report": _report,
     "demo": _demo,

@@ -13,12 +13,13 @@ from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, read_log
 from rectransfer.vocabulary import as_ids
 
-__all__ = ["read_ids", "read_link", "read_logs"]
+__all__ = ["read_ids", "read_link", "read_logs", "read_titles"]
 
 _PARQUET: Final = (".parquet", ".pq")
 _SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
 _LIST: Final = ".txt"
 _LINK: Final = ("target_id", "source_id")
+_TITLE: Final = "title"
 _PROBLEMS: Final = (polars.exceptions.PolarsError, OSError, UnicodeDecodeError)
 
 
@@ -59,6 +60,28 @@ def read_link(path: Path, target: pl.DataType, source: pl.DataType) -> pl.DataFr
     return pl.DataFrame(_read(path, wanted, dict(zip(_LINK, (target, source), strict=True))))
 
 
+def read_titles(path: Path, columns: Mapping[str, str] | None, like: pl.DataType) -> pl.DataFrame:
+    """`item_id` and `title` of a Parquet or CSV file; a row without one of them is left out.
+
+    Args:
+        path: The file.
+        columns: The user's names to ours, as for logs.
+        like: The type of the model's items.
+    """
+    lazy, kind = _scan(path)
+    theirs = next((theirs for theirs, ours in (columns or {}).items() if ours == Columns.Item), Columns.Item)
+    try:
+        present = lazy.collect_schema().names()
+        names = (_chosen(path, (theirs, Columns.Item), present), _chosen(path, (_TITLE,), present))
+        frame = lazy.select(*names).drop_nulls().collect()
+    except _PROBLEMS as error:
+        raise _unreadable(path, error) from error
+    ids = as_ids(frame[names[0]], names[0]).alias(Columns.Item)
+    if kind not in _PARQUET:
+        ids = _typed(ids, like, path)
+    return pl.DataFrame([ids, frame[_TITLE].cast(pl.String)])
+
+
 def _lines(path: Path) -> list[str]:
     _require_file(path)
     try:
@@ -72,18 +95,8 @@ def _read(
     path: Path, wanted: Mapping[str, Sequence[str]], like: Mapping[str, pl.DataType]
 ) -> list[pl.Series]:
     """Columns of a file as ids, each under the first of the names wanted that is there."""
-    _require_file(path)
-    kind = path.suffix.lower()
-    if kind not in (*_PARQUET, *_SEPARATORS):
-        endings = ", ".join((*_PARQUET, *_SEPARATORS, *([] if len(wanted) > 1 else [_LIST])))
-        raise InputError(f"{path}: unknown ending {kind!r}; expected one of {endings}")
+    lazy, kind = _scan(path, () if len(wanted) > 1 else (_LIST,))
     try:
-        if not path.stat().st_size:
-            raise InputError(f"{path} is empty: 0 bytes")
-        if kind in _PARQUET:
-            lazy = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-        else:  # as text: "0042" isn't 42
-            lazy = pl.scan_csv(path, separator=_SEPARATORS[kind], infer_schema=False, glob=False)
         present = lazy.collect_schema().names()
         found = {ours: _chosen(path, names, present) for ours, names in wanted.items()}
         frame = lazy.select(pl.col(theirs).alias(ours) for ours, theirs in found.items()).collect()
@@ -94,6 +107,24 @@ def _read(
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return ids if kind in _PARQUET else [_typed(column, like[column.name], path) for column in ids]
+
+
+def _scan(path: Path, more: Sequence[str] = ()) -> tuple[pl.LazyFrame, str]:
+    """A table to be read, and its ending; an error names `more` endings beside those of tables."""
+    _require_file(path)
+    kind = path.suffix.lower()
+    if kind not in (*_PARQUET, *_SEPARATORS):
+        endings = ", ".join((*_PARQUET, *_SEPARATORS, *more))
+        raise InputError(f"{path}: unknown ending {kind!r}; expected one of {endings}")
+    try:
+        if not path.stat().st_size:
+            raise InputError(f"{path} is empty: 0 bytes")
+        if kind in _PARQUET:
+            return pl.scan_parquet(path, glob=False, hive_partitioning=False), kind
+        # as text: "0042" isn't 42
+        return pl.scan_csv(path, separator=_SEPARATORS[kind], infer_schema=False, glob=False), kind
+    except _PROBLEMS as error:
+        raise _unreadable(path, error) from error
 
 
 def _chosen(path: Path, names: Sequence[str], present: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,14 @@ from rectransfer.artefacts import CARD
 from rectransfer.artefacts.card import read_card
 from rectransfer.errors import ArtefactError, InputError
 
-__all__ = ["require_folder", "require_new_file", "require_table", "write_json", "write_table"]
+__all__ = [
+    "require_folder",
+    "require_new_file",
+    "require_table",
+    "write_batches",
+    "write_json",
+    "write_table",
+]
 
 _TABLES: Final[dict[str, Callable[[pl.DataFrame, Path], object]]] = {
     ".parquet": lambda frame, path: frame.write_parquet(path),
@@ -83,6 +90,36 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
         InputError: The file cannot be written.
     """
     _write(path, lambda unfinished: _TABLES[path.suffix.lower()](frame, unfinished))
+
+
+def write_batches(frames: Iterator[pl.DataFrame], path: Path, rows_at_once: int = 250_000) -> None:
+    """Write one table of many frames, of which some rows are in memory at once; else as `write_table`.
+
+    Args:
+        frames: One at least, all of the same columns.
+        path: The file.
+        rows_at_once: How many rows are gathered before they are written.
+    """
+    kind = path.suffix.lower()
+    path.resolve().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".parts-", dir=path.resolve().parent) as folder:
+        parts: list[Path] = []
+        for gathered in _gathered(frames, rows_at_once):
+            parts.append(Path(folder, f"{len(parts):06}.parquet"))
+            gathered.write_parquet(parts[-1])
+        lazy = pl.scan_parquet(parts, hive_partitioning=False)
+        _write(path, lazy.sink_parquet if kind == ".parquet" else lazy.sink_csv)
+
+
+def _gathered(frames: Iterator[pl.DataFrame], rows_at_once: int) -> Iterator[pl.DataFrame]:
+    waiting: list[pl.DataFrame] = []
+    for frame in frames:
+        waiting.append(frame)
+        if sum(one.height for one in waiting) >= rows_at_once:
+            yield pl.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pl.concat(waiting)
 
 
 def write_json(values: Any, path: Path) -> None:

@@ -66,7 +66,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_pretrain, _fit, _recommend, _evaluate, _report, _demo, _data):
+    for add in (_pretrain, _fit, _recommend, _explain, _evaluate, _report, _demo, _data):
         add(commands)
     return parser
 
@@ -157,6 +157,44 @@ def _recommend(commands: Any) -> None:
         dest="filter_viewed",
         action="store_false",
         help="recommend what a user has had, too",
+    )
+    add_reading(command)
+
+
+def _explain(commands: Any) -> None:
+    command = _command(
+        commands,
+        "explain",
+        "write why: reasons in words, or contributions that add up to the scores",
+        "rectransfer explain store-12 --users active.csv --titles products.csv -o reasons.parquet",
+    )
+    command.add_argument("model", type=Path, metavar="MODEL", help="what fit saved")
+    command.add_argument(
+        "--users", type=Path, metavar="FILE", help="a user_id column, or a .txt of ids; by default everybody"
+    )
+    add_history(command)
+    command.add_argument(
+        "--items",
+        type=Path,
+        metavar="FILE",
+        help="items to explain for each user, recommended or not; by default the best k",
+    )
+    add_length(command)
+    add_output(command, "FILE", "a .parquet or .csv file to write")
+    command.add_argument(
+        "--titles", type=Path, metavar="FILE", help="item_id and title: without it reasons name no items"
+    )
+    command.add_argument(
+        "--by",
+        choices=("reasons", "groups", "signals", "history"),
+        default="reasons",
+        help="what a row is for (default: %(default)s)",
+    )
+    command.add_argument(
+        "--on-unknown-users",
+        choices=("popular", "skip", "raise"),
+        default="popular",
+        help="what users without any history get (default: %(default)s)",
     )
     add_reading(command)
 

@@ -1,5 +1,6 @@
 """Results for a terminal."""
 
+from collections.abc import Iterable, Iterator
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,17 @@ if TYPE_CHECKING:  # showing a log should not load what learns
     from rectransfer.recommend import Recommender
     from rectransfer.report import Report
 
-__all__ = ["data", "evaluated", "fitted", "pretrained", "recommended", "reported", "show"]
+__all__ = [
+    "Counted",
+    "data",
+    "evaluated",
+    "explained",
+    "fitted",
+    "pretrained",
+    "recommended",
+    "reported",
+    "show",
+]
 
 
 def show(what: RenderableType) -> None:
@@ -60,6 +71,29 @@ def recommended(recommendations: pl.DataFrame, asked: int | None, file: Path) ->
     users = recommendations[Columns.User].n_unique()
     of = "" if asked is None else f" of {asked:,}"
     return _facts(users=f"{users:,}{of}", rows=f"{recommendations.height:,}", saved=str(file))
+
+
+class Counted:
+    """Counts rows and users of frames as they pass."""
+
+    def __init__(self) -> None:
+        self.rows = self.users = self.without = 0
+
+    def __call__(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The same frames; a user's rows stand in one of them."""
+        for frame in frames:
+            self.rows += frame.height
+            self.users += frame[Columns.User].n_unique()
+            if "reason" in frame.columns:
+                self.without += frame["reason"].null_count()
+            yield frame
+
+
+def explained(count: Counted, asked: int | None, file: Path) -> RenderableType:
+    """How many rows went where."""
+    of = "" if asked is None else f" of {asked:,}"
+    rows = f"{count.rows:,}" + (f", {count.without:,} of them without a reason" if count.without else "")
+    return _facts(users=f"{count.users:,}{of}", rows=rows, saved=str(file))
 
 
 def evaluated(result: "Evaluation", file: Path | None) -> RenderableType:

@@ -3,7 +3,10 @@
 from rectransfer.explain.background import BACKGROUND, Background, sample_background
 from rectransfer.explain.explainer import Explainer
 from rectransfer.explain.explanations import BASE, By, Explanations, Told
+from rectransfer.explain.faithfulness import SHARES, Curves, history_curves, signal_curves
 from rectransfer.explain.formula import Formula
+from rectransfer.explain.others import GroupMasker, lime_weights, permutation_importance
+from rectransfer.explain.overview import EVERYTHING, importance, segments_of, transfer_share
 from rectransfer.explain.players import LARGEST, Players
 from rectransfer.explain.reasons import ENGLISH, Reason, Templates, reason_frame, reasons_for
 
@@ -11,17 +14,28 @@ __all__ = [
     "BACKGROUND",
     "BASE",
     "ENGLISH",
+    "EVERYTHING",
     "LARGEST",
+    "SHARES",
     "Background",
     "By",
+    "Curves",
     "Explainer",
     "Explanations",
     "Formula",
+    "GroupMasker",
     "Players",
     "Reason",
     "Templates",
     "Told",
+    "history_curves",
+    "importance",
+    "lime_weights",
+    "permutation_importance",
     "reason_frame",
     "reasons_for",
     "sample_background",
+    "segments_of",
+    "signal_curves",
+    "transfer_share",
 ]

@@ -1,5 +1,6 @@
 """What an explanation compares with: candidates that real users have."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from rectransfer.errors import InputError
+from rectransfer.explain.formula import Doubles
+from rectransfer.explain.history import Entries, sums
 from rectransfer.ranking import Examples
 from rectransfer.scene import Scene
 
@@ -25,11 +28,13 @@ class Background:
         names: The signals, s of them.
         signals: Shape `(b, s)`.
         items: Rows of the items, shape `(b,)`.
+        sums: Of the signals that are sums over the history what these sum up to, by name, each `(b,)`.
     """
 
     names: tuple[str, ...]
     signals: npt.NDArray[np.float32]
     items: npt.NDArray[np.int64]
+    sums: Mapping[str, Doubles]
 
     def __len__(self) -> int:
         return len(self.signals)
@@ -68,5 +73,8 @@ def sample_background(
     if not len(owner):
         raise InputError(f"none of {len(users)} users has a candidate left to compare with")
     places = np.floor(rng.random(len(owner)) * there[owner]).astype(np.int64)
-    signals = scene.slate(some, candidates).signals[owner, places]
-    return Background(scene.names, signals, candidates[owner, places])
+    signals, items = scene.slate(some, candidates).signals[owner, places], candidates[owner, places]
+    order = np.argsort(owner, kind="stable")
+    owner, signals, items = owner[order], signals[order], items[order]
+    splits = sums(scene, scene.names, Entries.of(some, owner, items), candidates)
+    return Background(scene.names, signals, items, {name: one.wholes for name, one in splits.items()})

@@ -12,7 +12,7 @@ from rectransfer.explain.background import Background
 from rectransfer.explain.coalitions import pulls
 from rectransfer.explain.explanations import Explanations, Told
 from rectransfer.explain.formula import Doubles, Formula
-from rectransfer.explain.history import Entries, Split, sums, undone
+from rectransfer.explain.history import Entries, Split, sums
 from rectransfer.explain.players import Players
 from rectransfer.metrics import top_k
 from rectransfer.ranking import Examples, Ranker
@@ -125,7 +125,9 @@ class Explainer:
             values=np.zeros((0, s)),
             contributions=np.zeros((0, s)),
             typical=self._raw.mean(axis=0),
-            told=self._told(entries, none.reshape(0, 0), np.zeros((0, s, len(self._others)))),
+            told=self._told(
+                entries, none.reshape(0, 0), np.zeros((0, s)), np.zeros((0, s, len(self._others)))
+            ),
         )
 
     def scores_of(self, length: float) -> Callable[[npt.ArrayLike], Doubles]:
@@ -185,20 +187,22 @@ class Explainer:
             values=values,
             contributions=moved.sum(axis=2),
             typical=self._raw.mean(axis=0),
-            told=self._told(entries, candidates, moved),
+            told=self._told(entries, candidates, values, moved),
         )
 
     def _bases(self, examples: Examples) -> Doubles:
         """What the background scores for each user on average, shape `(u,)`."""
         return np.array([self.formula.score(self._others, length).mean() for length in examples.lengths])
 
-    def _told(self, entries: Entries, candidates: Rows, moved: Doubles) -> Told:
+    def _told(self, entries: Entries, candidates: Rows, values: Doubles, moved: Doubles) -> Told:
         splits = sums(self.scene, self.ranker.names, entries, candidates)
         found = np.zeros((len(entries.pair), len(splits)))
         for place, (name, split) in enumerate(splits.items()):
-            column = self.ranker.names.index(name)
-            others = undone(self.scene, name, self._raw[:, column])
-            found[:, place] = _shared(entries, split, others, moved[:, column])
+            column, others = self.ranker.names.index(name), self.background.sums[name]
+            away = split.wholes[:, None] - others
+            if name.endswith(".tower"):  # biases and priors aren't the history's
+                away = values[:, column, None] - self._raw[:, column]
+            found[:, place] = _shared(entries, split, others, away, moved[:, column])
         return Told(
             signals=tuple(splits),
             pair=entries.pair,
@@ -213,15 +217,19 @@ def _nobody(n_items: int) -> Examples:
     return Examples(none, n_items, none, none, none, none, none)
 
 
-def _shared(entries: Entries, split: Split, others: Doubles, moved: Doubles) -> Doubles:
-    """What a signal contributes against each row of the background, `(n, b)`, over the history: `(h,)`."""
-    n = len(entries.users)
-    whole, weight = (np.bincount(entries.pair, part, minlength=n) for part in (split.terms, split.shares))
-    shares = split.shares / weight[entries.pair]
-    away = whole[:, None] - others
+def _shared(entries: Entries, split: Split, others: Doubles, away: Doubles, moved: Doubles) -> Doubles:
+    """What a signal contributes against each row of the background, over the history: shape `(h,)`.
+
+    Args:
+        entries: n pairs with their histories.
+        split: The signal as a sum.
+        others: What it sums up to in the background, shape `(b,)`.
+        away: How far the whole of it is from each row, shape `(n, b)`.
+        moved: What that contributes, shape `(n, b)`.
+    """
     rate = np.divide(moved, away, out=np.zeros_like(moved), where=np.abs(away) > 1e-12)
     own, replaced = rate.sum(axis=1), rate @ others
-    return np.asarray(own[entries.pair] * split.terms - replaced[entries.pair] * shares)
+    return np.asarray(own[entries.pair] * split.terms - replaced[entries.pair] * split.shares)
 
 
 def _standing(

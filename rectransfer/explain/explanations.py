@@ -96,6 +96,15 @@ class Explanations:
             found[:, group] = self.contributions[:, columns].sum(axis=1)
         return found
 
+    @cached_property
+    def apart(self) -> Doubles:
+        """Contributions of the signals apart from what is the history's in them, shape `(n, s)`."""
+        found = self.contributions.copy()
+        for place, name in enumerate(self.told.signals):
+            theirs = np.bincount(self.told.pair, self.told.contributions[:, place], minlength=len(self))
+            found[:, self.signals.index(name)] -= theirs
+        return found
+
     def frame(self, by: By = "signals") -> pl.DataFrame:
         """A row for each part of each pair; a pair's rows, its base among them, add up to its score.
 
@@ -213,9 +222,7 @@ class Explanations:
 
     def _history_frame(self) -> pl.DataFrame:
         told, split = self.told, [self.signals.index(name) for name in self.told.signals]
-        left = self.contributions.copy()
-        for place, column in enumerate(split):
-            left[:, column] -= np.bincount(told.pair, told.contributions[:, place], minlength=len(self))
+        left = self.apart
         rest = replace(self, contributions=left).frame("signals")
         each = len(self.signals) + 1
         wholes = np.ones((len(self), each), np.bool_)

@@ -11,16 +11,17 @@ from scipy.sparse import csc_array, csr_array
 
 from rectransfer.explain.formula import Doubles
 from rectransfer.neighbours import ItemWeights, Neighbours, UserKernel
-from rectransfer.ranking import RECENT, SIGNALS, STEADY, Batch, Evidence, Examples
+from rectransfer.ranking import RECENT, STEADY, Evidence, Examples, Towers, tower_slopes
 from rectransfer.scene import Scene
 
-__all__ = ["Entries", "Split", "sums", "undone"]
+__all__ = ["Entries", "Split", "sums"]
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 _HALF_LIVES: Final = {"affinity_recent": RECENT, "affinity_steady": STEADY}
 _NEIGHBOURS: Final = "neighbours"
+_TOWER: Final = "tower"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +75,24 @@ class Entries:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A signal, before its last transformation, as a sum over the history.
+    """A signal, or what its last transformation is given, as a sum over the history.
 
     Attributes:
         terms: What each item of the history adds, shape `(h,)`.
         shares: How much of the history each is, shape `(h,)`; a pair's sum to 1.
+        wholes: The terms' sums, shape `(n,)`.
     """
 
     terms: Doubles
     shares: Doubles
+    wholes: Doubles
+
+    @classmethod
+    def of(cls, entries: Entries, terms: Doubles, shares: Doubles) -> "Split":
+        """Add up, and bring the shares to 1."""
+        n = len(entries.users)
+        wholes, weights = (_sums(part, entries.pair, n) for part in (terms, shares))
+        return cls(terms, np.asarray(shares / weights[entries.pair]), wholes)
 
 
 def sums(scene: Scene, names: tuple[str, ...], entries: Entries, candidates: Rows) -> dict[str, Split]:
@@ -101,48 +111,55 @@ def sums(scene: Scene, names: tuple[str, ...], entries: Entries, candidates: Row
         domain, _, signal = name.partition(".")
         if signal in _HALF_LIVES:
             found[name] = _affinity(domains[domain], _HALF_LIVES[signal], entries, candidates)
+        elif signal == _TOWER:
+            found[name] = _tower(domains[domain], scene.towers[domain], entries, candidates)
         elif signal == _NEIGHBOURS and (weights := domains[domain].weights) is not None:
             found[name] = _neighbours(weights, entries)
     return found
 
 
-def undone(scene: Scene, name: str, values: npt.ArrayLike) -> Doubles:
-    """A signal's values before its last transformation: where they are sums over the history."""
-    domain, _, signal = name.partition(".")
-    found = np.asarray(values, dtype=np.float64)
-    if signal != _NEIGHBOURS:
-        return found
-    evidence = next(one for one in scene.evidence if one.name == domain)
-    return np.asarray(np.exp(found) - np.exp(_of_nobody(evidence)))
-
-
-def _of_nobody(evidence: Evidence) -> float:
-    """The signal of a user without history: the log of what is added before logs are taken."""
-    none = np.zeros(0, np.int64)
-    nobody = Examples(np.zeros(1, np.int64), evidence.n_items, none, none, none, none, none)
-    batch = Batch.of(nobody, np.zeros((1, 1), np.int64))
-    return float(SIGNALS[_NEIGHBOURS](evidence, batch)[0, 0])
+def _sums(values: Doubles, of: Rows, n: int) -> Doubles:
+    return np.bincount(of, values, minlength=n).astype(np.float64)
 
 
 def _affinity(evidence: Evidence, half_life: float, entries: Entries, candidates: Rows) -> Split:
     pooled = entries.examples.pooled(half_life).data
-    contexts = _contexts(evidence, entries, candidates)
+    contexts = _laid_out(evidence, evidence.contexts, entries, candidates)
+    terms = _terms(evidence.vectors, contexts, pooled, entries)
+    return Split.of(entries, terms, pooled[entries.places].astype(np.float64))
+
+
+def _tower(evidence: Evidence, towers: Towers, entries: Entries, candidates: Rows) -> Split:
+    """What the history adds to the tower's score; the rest of it is the item's own bias and prior."""
+    both = np.hstack([evidence.vectors, evidence.contexts])
+    items = _laid_out(evidence, both, entries, candidates)
+    slopes = tower_slopes(towers, entries.examples, entries.users, items)
+    d = evidence.vectors.shape[1]
+    terms, shares = np.zeros(len(entries.pair)), np.zeros(len(entries.pair))
+    for half_life, slope in zip((RECENT, STEADY), (slopes[:, :d], slopes[:, d:]), strict=True):
+        pooled = entries.examples.pooled(half_life).data
+        terms += _terms(evidence.vectors, slope, pooled, entries)
+        shares += pooled[entries.places]
+    return Split.of(entries, terms, shares)
+
+
+def _terms(vectors: Floats, towards: Floats, pooled: Floats, entries: Entries) -> Doubles:
+    """Inner products of the histories' vectors with the pairs', by the history's weights; shape `(h,)`."""
     history = entries.examples.counts.indices
     terms = np.empty(len(entries.pair))
     for places, pairs, mine in entries.by_user():
-        found = (contexts[pairs] @ evidence.vectors[history[places]].T) * pooled[places]
-        terms[mine] = found.ravel()
-    return Split(terms, pooled[entries.places].astype(np.float64))
+        terms[mine] = ((towards[pairs] @ vectors[history[places]].T) * pooled[places]).ravel()
+    return terms
 
 
-def _contexts(evidence: Evidence, entries: Entries, candidates: Rows) -> Floats:
-    """The items' output vectors; of those unknown the mean of the user's other candidates."""
-    found: Floats = evidence.contexts[entries.items]
+def _laid_out(evidence: Evidence, vectors: Floats, entries: Entries, candidates: Rows) -> Floats:
+    """The items' vectors; of items unknown the mean of the user's other candidates."""
+    found: Floats = vectors[entries.items]
     unknown = ~evidence.known[entries.items]
     for user in np.unique(entries.users[unknown]):
         mine = candidates[user][candidates[user] >= 0]
         mine = mine[evidence.known[mine]]
-        mean = evidence.contexts[mine].mean(axis=0) if len(mine) else np.zeros(found.shape[1])
+        mean = vectors[mine].mean(axis=0) if len(mine) else np.zeros(found.shape[1])
         found[unknown & (entries.users == user)] = mean
     return found
 
@@ -158,7 +175,7 @@ def _neighbours(neighbours: Neighbours, entries: Entries) -> Split:
         strength = strengths[places].astype(np.float64)
         terms[mine] = (between[row[places]][:, column[pairs]].T * strength).ravel()
         shares[mine] = np.tile(strength / max(strength.sum(), 1e-300), pairs.stop - pairs.start)
-    return Split(terms, shares)
+    return Split.of(entries, terms, shares)
 
 
 def _between(solution: object, rows: Rows, columns: Rows) -> Doubles:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -28,7 +29,8 @@ class Templates:
         taken: They were taken.
         untitled: The history, where none of its items that count has a title.
         signals: A sentence for each signal, by its whole name (`"target.popularity"`) or by what stands after
-            the domain (`"popularity"`); signals that aren't there give no sentence.
+            the domain (`"popularity"`), for what isn't the history's in it: of the tower that is how the item
+            does with everybody. Signals that aren't there give no sentence.
         two: Joins two titles.
         often_from: How often is often.
     """
@@ -39,8 +41,8 @@ class Templates:
     signals: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType(
             {
-                "tower": "It suits what you usually choose.",
                 "popularity": "Many others choose it, too.",
+                "tower": "It is a general favourite.",
                 "profile.affinity": "It suits what you choose elsewhere.",
             }
         )
@@ -101,14 +103,23 @@ class _Writer:
     most: int
     least: float
 
+    @cached_property
+    def spoken(self) -> dict[str, list[int]]:
+        """The columns of the signals that each sentence speaks of."""
+        found: dict[str, list[int]] = {}
+        for column, name in enumerate(self.explained.signals):
+            if sentence := self.templates.of_signal(name):
+                found.setdefault(sentence, []).append(column)
+        return found
+
     def sentences(self, pair: int, entries: slice) -> list[Reason]:
-        """At most `most`, the strongest first; none that adds less than `least` of all that is added."""
+        """At most `most`, the user's own history first; none that adds less than `least` of all that is."""
         explained = self.explained
         contributions = explained.contributions[pair]
         found = [*self._of_history(pair, entries), *self._of_signals(pair)]
         enough = self.least * np.maximum(contributions, 0).sum()
         strong = [one for one in found if one.contribution > max(enough, 0)]
-        return sorted(strong, key=lambda one: -one.contribution)[: self.most]
+        return sorted(strong, key=lambda one: (not one.because, -one.contribution))[: self.most]
 
     def _upward(self, pair: int) -> Any:
         """Which signals speak for the item by being high, or against it by being low."""
@@ -148,12 +159,8 @@ class _Writer:
 
     def _of_signals(self, pair: int) -> Iterator[Reason]:
         explained, upward = self.explained, self._upward(pair)
-        by_sentence: dict[str, list[int]] = {}
-        for column, name in enumerate(explained.signals):
-            if name not in explained.told.signals and (sentence := self.templates.of_signal(name)):
-                by_sentence.setdefault(sentence, []).append(column)
-        for sentence, columns in by_sentence.items():
-            added = explained.contributions[pair, columns]
+        for sentence, columns in self.spoken.items():
+            added = explained.apart[pair, columns]
             parts = tuple(
                 explained.signals[column]
                 for column, one in zip(columns, added, strict=True)
@@ -169,9 +176,9 @@ def reasons_for(
     titles: pl.DataFrame | None = None,
     templates: Templates = ENGLISH,
     most: int = 2,
-    least: float = 0.1,
+    least: float = 0.05,
 ) -> list[list[Reason]]:
-    """Sentences for each pair, the strongest first.
+    """Sentences for each pair: first of the user's own history, then the strongest.
 
     A sentence about the history names one or two of its items, those that contribute most; one about a signal
     stands for all signals that say the same in different domains, and for what they contribute together. A

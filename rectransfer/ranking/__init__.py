@@ -25,6 +25,7 @@ from rectransfer.ranking.signals import (
     table_signals,
 )
 from rectransfer.ranking.tower import Tower, TowerConfig, UserInputs
+from rectransfer.ranking.tower_slopes import tower_slopes
 from rectransfer.ranking.towers import Towers
 from rectransfer.ranking.train import Trained, fit_tower
 from rectransfer.ranking.train_config import TrainConfig
@@ -65,5 +66,6 @@ __all__ = [
     "sampled_softmax",
     "softmax",
     "table_signals",
+    "tower_slopes",
     "uncut",
 ]

@@ -73,6 +73,7 @@ def explained(
         popular: Whether users about whom nothing is known are explained, by popularity.
     """
     known = state.known(examples)
+    yield explainer.nothing(users.dtype)
     for rows in np.array_split(np.arange(len(users)), max(1, -(-len(users) // 64))):
         told, strange = rows[known[rows]], rows[~known[rows]]
         some, ids, shut = examples.take(told), Vocabulary(users.take(told)), csr_array(viewed[told])

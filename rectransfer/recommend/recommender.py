@@ -265,9 +265,7 @@ class Recommender:
             InputError: `k` below 1, ids of another type, or one of `items` not on sale.
         """
         parts = self.explain_batches(users, items, k, history=history, on_unknown_users=on_unknown_users)
-        return Explanations.joined(
-            [self.explainer().nothing(self._fitted.target[Columns.User].dtype), *parts]
-        )
+        return Explanations.joined(list(parts))
 
     def explain_batches(
         self,
@@ -278,7 +276,10 @@ class Recommender:
         history: InteractionLog | pl.DataFrame | None = None,
         on_unknown_users: OnUnknownUsers = "popular",
     ) -> Iterator[Explanations]:
-        """As `explain`, some users at a time: any number of them fits into memory."""
+        """As `explain`, some users at a time, so that any number of them fits into memory.
+
+        The first part is empty: it has the columns, and nothing in them.
+        """
         state = self._fitted
         _require_length(k)
         _require_choice(on_unknown_users)

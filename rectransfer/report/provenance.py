@@ -85,8 +85,8 @@ def limits(trial: Trial, catalogue: Catalogue, gate: Gate) -> tuple[str, ...]:
         found.append(f"{new:,} of the users measured have no history; they get best sellers.")
     if trial.n_viewed:
         found.append(
-            f"{trial.n_viewed:,} pairs of the test are left out: the user had the item before, and what a user "
-            "has had is never recommended."
+            f"{trial.n_viewed:,} pairs of the test are left out: the user had the item before, and what a "
+            "user has had is never recommended."
         )
     shelf = trial.buyers[Columns.Item]
     if untitled := catalogue.untitled(shelf):
