@@ -9,7 +9,7 @@ import polars as pl
 from rectransfer.columns import Columns
 from rectransfer.ranking import Evidence
 from rectransfer.report.catalogue import CATEGORY, Catalogue
-from rectransfer.report.result import Atlas, Landmark, Point
+from rectransfer.report.details import Atlas, Landmark, Point
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["atlas", "layout"]

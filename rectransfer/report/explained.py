@@ -19,8 +19,8 @@ from rectransfer.explain import (
 from rectransfer.logs import InteractionLog
 from rectransfer.recommend import Recommender
 from rectransfer.report.catalogue import Catalogue
+from rectransfer.report.details import Because, Share, SignalImportance, Signals, Step
 from rectransfer.report.people import SHOWN, Drawn
-from rectransfer.report.result import Because, Share, SignalImportance, Signals, Step
 from rectransfer.report.segments import kinds_of_users
 from rectransfer.report.signal_words import in_words, kind_of
 from rectransfer.report.trial import Trial

@@ -4,7 +4,7 @@ import io
 import re
 from typing import Final
 
-from rectransfer.report.result import Atlas
+from rectransfer.report.details import Atlas
 
 __all__ = ["SHAPES", "draw_atlas"]
 

@@ -10,7 +10,7 @@ import polars as pl
 from rectransfer.columns import Columns
 from rectransfer.logs import InteractionLog
 from rectransfer.report.catalogue import Catalogue
-from rectransfer.report.result import Advice, Because, Person
+from rectransfer.report.details import Advice, Because, Person
 from rectransfer.report.segments import kinds_of_users
 from rectransfer.report.trial import OURS, Trial
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from rectransfer.errors import MissingExtraError
 from rectransfer.metrics import Interval
+from rectransfer.report.details import Atlas
 from rectransfer.report.figure import SHAPES, draw_atlas
-from rectransfer.report.result import Atlas, Report
+from rectransfer.report.result import Report
 from rectransfer.report.scale import Scale, scale
 from rectransfer.report.signal_words import KINDS
 from rectransfer.report.words import points
