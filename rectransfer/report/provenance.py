@@ -57,7 +57,9 @@ def provenance(
     }
     if folder is not None:
         found["Folder"] = folder.name
-    if card is not None:
+    if card is None:
+        found["Card"] = "none: the report was made of a model in memory"
+    else:
         found["Saved"] = str(card.get("created", "unknown"))
         found["Card"] = f"sha256 {card.get(CHECKSUM, 'unknown')}"
         found["Saved with"] = _versions(card.get("versions", {}))
