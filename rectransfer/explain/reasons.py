@@ -147,7 +147,7 @@ class _Writer:
         if not named:
             net = float(each.sum())
             if net > 0 and self.templates.untitled:
-                yield Reason(pair, self.templates.untitled, parts, tuple(ids.gather(order)), net)
+                yield Reason(pair, self.templates.untitled, parts, tuple(ids), net)
             return
         often = [title for title, place in named.items() if counts[place] >= self.templates.often_from]
         kept = often or list(named)

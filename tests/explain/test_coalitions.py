@@ -1,0 +1,119 @@
+"""The kernel against its definition, coalition by coalition."""
+
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from rectransfer.explain import Formula, Players
+from rectransfer.explain.coalitions import pulls
+
+Doubles = npt.NDArray[np.float64]
+
+
+def formula(rng: np.random.Generator, n: int, hidden: int, size: float = 0.4) -> Formula:
+    return Formula(
+        names=tuple(f"a.s{place}" for place in range(n)),
+        mean=np.zeros(n),
+        scale=np.ones(n),
+        line=rng.normal(size=n),
+        first=rng.normal(size=(hidden, n)) * size,
+        by_length=rng.normal(size=hidden),
+        bias=rng.normal(size=hidden),
+        last=rng.normal(size=hidden),
+    )
+
+
+def players(one: Formula, sizes: list[int]) -> Players:
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    return Players(tuple(f"g{place}" for place in range(len(sizes))), one.names, tuple(groups.tolist()))
+
+
+def by_definition(one: Formula, group: Players, z: Doubles, others: Doubles, length: float) -> Doubles:
+    """Shapley values of the groups, summed over coalitions as the definition says."""
+    n = len(group)
+
+    def worth(members: tuple[int, ...]) -> float:
+        mixed = others.copy()
+        for member in members:
+            mixed[:, group.columns[member]] = z[group.columns[member]]
+        return float(one.score(mixed, np.full(len(others), length)).mean())
+
+    values = np.zeros(n)
+    for player in range(n):
+        rest = [other for other in range(n) if other != player]
+        for size in range(n):
+            for members in combinations(rest, size):
+                gain = worth((*members, player)) - worth(members)
+                values[player] += gain / (n * comb(n - 1, size))
+    return values
+
+
+@pytest.mark.parametrize("sizes", [[1, 1, 1, 1], [2, 1, 3], [6]])
+@pytest.mark.parametrize("size", [0.4, 6.0, 60.0], ids=["usual", "steep", "beyond exp"])
+def test_groups_get_their_shapley_values(sizes: list[int], size: float) -> None:
+    rng = np.random.default_rng(1)
+    one = formula(rng, sum(sizes), 5, size)
+    group, z, others = players(one, sizes), rng.normal(size=(3, sum(sizes))), rng.normal(size=(7, sum(sizes)))
+    lengths = rng.uniform(1, 5, size=3)
+
+    found = (pulls(one, group, z, others, lengths) * (z[:, :, None] - others.T)).sum(axis=2)
+
+    for row in range(3):
+        mine = np.array([found[row, columns].sum() for columns in group.columns])
+        expected = by_definition(one, group, z[row], others, float(lengths[row]))
+        np.testing.assert_allclose(mine, expected, atol=2e-6)
+
+
+def test_within_a_group_signals_get_the_integral_of_their_slopes() -> None:
+    rng = np.random.default_rng(2)
+    one = formula(rng, 4, 6)
+    group, z, others = players(one, [3, 1]), rng.normal(size=(1, 4)), rng.normal(size=(5, 4))
+    length = 2.5
+
+    found = (pulls(one, group, z, others, np.array([length])) * (z[:, :, None] - others.T)).sum(axis=2)[0]
+
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    expected = np.zeros(3)
+    for other in others:
+        for outside in (other[3], z[0, 3]):  # the other group is out, or in: each half of the time
+            for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+                at = np.append(other[:3] + node * (z[0, :3] - other[:3]), outside)
+                slope = one.line + (one.last * (1 - np.tanh(one.start(at, length)) ** 2)) @ one.first
+                expected += weight / 2 * slope[:3] * (z[0, :3] - other[:3]) / len(others)
+    np.testing.assert_allclose(found[:3], expected, atol=1e-6)
+
+
+def test_a_signal_that_says_what_the_background_says_adds_nothing() -> None:
+    rng = np.random.default_rng(3)
+    one = formula(rng, 4, 6)
+    z, others = rng.normal(size=(2, 4)), rng.normal(size=(5, 4))
+    others[:, 1] = z[0, 1]
+
+    found = pulls(one, players(one, [2, 2]), z[:1], others, np.ones(1)) * (z[:1, :, None] - others.T)
+
+    assert np.abs(found[0, 1]).max() == 0
+
+
+def test_signals_that_cancel_out_still_get_their_own_shares() -> None:
+    rng = np.random.default_rng(4)
+    one = formula(rng, 3, 1)
+    one.first[0, 1] = -one.first[0, 0]
+    z, others = np.array([[1.0, 1.0, 0.3]]), np.zeros((1, 3))
+
+    found = pulls(one, players(one, [2, 1]), z, others, np.ones(1))[0, :, 0]
+
+    network = found - one.line
+    assert abs(network[0]) > 1e-3 * abs(one.last[0] * one.first[0, 0])
+    assert network[0] == pytest.approx(-network[1])
+
+
+def test_a_straight_line_needs_no_coalitions() -> None:
+    rng = np.random.default_rng(5)
+    one = formula(rng, 3, 0)
+
+    found = pulls(one, players(one, [1, 2]), rng.normal(size=(2, 3)), rng.normal(size=(4, 3)), np.ones(2))
+
+    np.testing.assert_allclose(found, np.broadcast_to(one.line[:, None] / 4, (2, 3, 4)))

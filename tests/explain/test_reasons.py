@@ -1,0 +1,175 @@
+"""Reasons in words: each sentence is backed by what it speaks of."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rectransfer.errors import InputError
+from rectransfer.explain import ENGLISH, Explanations, Reason, Templates, reason_frame, reasons_for
+from rectransfer.recommend import Recommender
+
+GERMAN = Templates(
+    often="Weil Sie oft {items} kaufen.",
+    taken="Weil Sie {items} gekauft haben.",
+    untitled="Es passt zu Ihren Einkäufen.",
+    signals={"popularity": "Viele andere wählen es auch.", "tower": "Es ist allgemein beliebt."},
+    two="{0} und {1}",
+)
+
+
+def backing(explained: Explanations, reason: Reason) -> float:
+    """What a sentence stands for, from the tidy frame alone."""
+    user, item = explained.users[reason.pair], explained.items[reason.pair]
+    rows = explained.frame("history").filter(pl.col("user_id") == user, pl.col("item_id") == item)
+    if reason.because:
+        return float(rows.filter(pl.col("because").is_in(list(reason.because)))["contribution"].sum())
+    said = {name for name in explained.signals if ENGLISH.of_signal(name) == reason.text}
+    own = rows.filter(pl.col("because").is_null(), pl.col("part").is_in(said))
+    return float(own["contribution"].sum())
+
+
+@pytest.mark.parametrize("titled", [True, False], ids=["titles", "no titles"])
+@pytest.mark.parametrize("kind", ["model", "alone"])
+def test_every_sentence_is_backed_by_its_attribution(
+    kind: str, titled: bool, titles: pl.DataFrame, request: pytest.FixtureRequest
+) -> None:
+    model: Recommender = request.getfixturevalue(kind)
+    explained = model.explain([*model.users[:25], "nobody"], k=4)
+
+    found = reasons_for(explained, titles=titles if titled else None, most=5)
+
+    sentences = [reason for mine in found for reason in mine]
+    assert len(sentences) > 50
+    assert len({reason.text for reason in sentences}) > 1
+    for reason in sentences:
+        assert reason.contribution > 0
+        assert backing(explained, reason) == pytest.approx(reason.contribution, abs=1e-9)
+        assert reason.parts
+
+
+def test_named_items_have_a_title_and_add_to_the_score(explained: Explanations, titles: pl.DataFrame) -> None:
+    by_id = dict(titles.iter_rows())
+    named = 0
+    for reason in (one for mine in reasons_for(explained, titles=titles) for one in mine):
+        if not reason.text.startswith("Because"):
+            continue
+        assert 1 <= len(reason.because) <= 2
+        for item in reason.because:
+            named += 1
+            assert by_id[item] in reason.text
+            entry = explained.told.items.filter(explained.told.pair == reason.pair).to_list().index(item)
+            first = int(np.searchsorted(explained.told.pair, reason.pair))
+            assert explained.told.totals[first + entry] > 0
+    assert named > 10
+
+
+def test_often_means_often(explained: Explanations, titles: pl.DataFrame) -> None:
+    seen = {"often": 0, "once": 0}
+    for reason in (one for mine in reasons_for(explained, titles=titles) for one in mine):
+        if not reason.text.startswith("Because"):
+            continue
+        first = int(np.searchsorted(explained.told.pair, reason.pair))
+        mine = explained.told.items.filter(explained.told.pair == reason.pair).to_list()
+        counts = [explained.told.counts[first + mine.index(item)] for item in reason.because]
+        often = "often" in reason.text
+        seen["often" if often else "once"] += 1
+        assert all(count >= 3 for count in counts) if often else all(count < 3 for count in counts)
+    assert seen["once"] > 0
+
+
+def test_a_signal_that_adds_by_being_low_is_no_reason(explained: Explanations) -> None:
+    """A popularity below what is typical may add to a score; nobody should read that others choose it."""
+    low = np.minimum(explained.values, explained.typical - 1)
+    turned = replace(explained, values=low, contributions=np.abs(explained.contributions))
+
+    found = [reason for mine in reasons_for(turned, most=9) for reason in mine]
+
+    assert found == []
+
+
+def test_what_is_hardly_there_is_no_reason(explained: Explanations, titles: pl.DataFrame) -> None:
+    some = reasons_for(explained, titles=titles, least=0.3)
+    all_ = reasons_for(explained, titles=titles, least=0.0)
+
+    for pair, mine in enumerate(some):
+        enough = 0.3 * np.maximum(explained.contributions[pair], 0).sum()
+        assert all(reason.contribution > enough for reason in mine)
+    assert sum(map(len, some)) < sum(map(len, all_))
+
+
+def test_the_frame_has_a_row_for_each_recommendation(model: Recommender, titles: pl.DataFrame) -> None:
+    found = model.reasons(model.users[:20], k=3, titles=titles)
+    recommended = model.recommend(model.users[:20], k=3)
+
+    assert found.columns == ["user_id", "item_id", "score", "rank", "reason", "parts", "contribution"]
+    assert found.select("user_id", "item_id", "rank").equals(recommended.drop("score"))
+    silent = found.filter(pl.col("reason").is_null())
+    assert silent["contribution"].sum() == 0
+    assert silent["parts"].null_count() == silent.height
+    assert found["reason"].drop_nulls().str.contains(r"^[A-Z].*\.$").all()
+    one = model.reasons(model.users[:20], k=3, titles=titles, most=1)
+    assert one["reason"].drop_nulls().str.count_matches(r"\.(\s|$)").max() == 1
+
+
+def test_templates_can_be_translated(model: Recommender, titles: pl.DataFrame) -> None:
+    english = model.reasons(model.users[:20], k=3, titles=titles)
+    german = model.reasons(model.users[:20], k=3, titles=titles, templates=GERMAN)
+
+    assert german["reason"].is_null().equals(english["reason"].is_null())
+    assert german["contribution"].equals(english["contribution"])
+    words = " ".join(german["reason"].drop_nulls())
+    assert "gekauft haben" in words
+    assert "Because" not in words
+
+
+def test_a_signal_without_a_sentence_is_not_spoken_of(model: Recommender) -> None:
+    silent = Templates(untitled="", signals={})
+
+    assert model.reasons(model.users[:10], templates=silent)["reason"].null_count() == 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"taken": "Because of your history."}, "no place for {items}"),
+        ({"often": "Because {item} and {items}."}, "cannot be filled in"),
+        ({"signals": {"popularity": "{0} {1} {2} like it."}}, "popularity="),
+    ],
+)
+def test_templates_that_cannot_be_filled_in(changes: dict[str, str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Templates(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (pl.DataFrame({"item_id": ["a"]}), "no column 'title'"),
+        (pl.DataFrame({"title": ["a"]}), "no column 'item_id'"),
+        (pl.DataFrame({"item_id": [1], "title": ["a"]}), "item_id is Int64 and the model's items are String"),
+    ],
+)
+def test_titles_that_cannot_be_used(explained: Explanations, frame: pl.DataFrame, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        reasons_for(explained, titles=frame)
+
+
+def test_empty_titles_are_none(explained: Explanations) -> None:
+    ids = explained.told.items.unique()
+    blank = pl.DataFrame({"item_id": ids, "title": pl.Series([" "] * ids.len())})
+
+    assert reasons_for(explained, titles=blank) == reasons_for(explained)
+
+
+@pytest.mark.parametrize("wrong", [{"most": 0}, {"least": 1.0}, {"least": -0.1}])
+def test_settings_out_of_range(explained: Explanations, wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="expected at least 1"):
+        reasons_for(explained, **wrong)  # type: ignore[arg-type]
+
+
+def test_no_pairs_give_no_rows(explained: Explanations) -> None:
+    none = explained.take([])
+
+    assert reason_frame(none, reasons_for(none)).height == 0
