@@ -76,6 +76,7 @@ def _environment() -> "Environment":
         quality=lambda value: f"{100 * value:.1f}",
         signed=points,
         step=_step,
+        typeset=lambda words: words.replace("'", "’"),
         count=lambda number: f"{number:,}",
         sure=_sure,
     )

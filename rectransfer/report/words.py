@@ -73,6 +73,8 @@ def _of_100(share: float) -> str:
 
 def _in_a_thousand(more: Interval) -> str:
     count, low, high = (round(1000 * value) for value in (more.mean, more.low, more.high))
+    if low == high == 0:
+        return "Just as many users find something they take as with best sellers."
     if not more.excludes_zero:
         return (
             "About as many users find something they take as with best sellers: in 1,000 users between "
