@@ -41,7 +41,7 @@ def write_page(model: Any, contest: Contest, path: str | Path, seed: int) -> Non
     write_report(
         model,
         measured(task),
-        task.titles,
+        _named(task),
         path,
         history=None if task.histories is task.target else task.histories,
         rivals={
@@ -58,6 +58,12 @@ def measured(task: Task) -> InteractionLog:
     on_sale = pl.Series(task.items.rows(task.test.frame[Columns.Item]) >= 0)
     users = pl.Series(task.users.rows(task.test.frame[Columns.User]) >= 0)
     return task.test.with_frame(task.test.frame.filter(on_sale & users))
+
+
+def _named(task: Task) -> pl.DataFrame:
+    if task.titles is not None:
+        return task.titles
+    return task.items.ids.alias(Columns.Item).to_frame().with_columns(title=pl.lit(None, pl.String))
 
 
 def _label(name: str) -> str:
