@@ -23,7 +23,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint format docs examples bench bench-accuracy bench-accuracy-quick bench-ablation \
-	bench-options bench-selection constraints clean distclean
+	bench-explain bench-options bench-selection constraints clean distclean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -67,6 +67,11 @@ bench-ablation: $(VENV)/.installed-dev
 
 bench-options: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/options.py
+
+# One after the other: the first measures time.
+bench-explain: $(VENV)/.installed-dev
+	$(BIN)/python tests/benchmarks/explain.py $(BENCH_ARGS)
+	$(BIN)/python tests/benchmarks/faithfulness.py $(BENCH_ARGS)
 
 bench-selection: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/source_selection.py

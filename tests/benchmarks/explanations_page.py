@@ -1,0 +1,167 @@
+"""The numbers of docs/explanations.md, from docs/results/explain.json and faithfulness.json."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from explained_model import RESULTS, ROOT
+
+PAGE = ROOT / "docs" / "explanations.md"
+
+
+def render() -> None:
+    """Fill in what stands between the page's marks, as far as there are results."""
+    text = PAGE.read_text(encoding="utf-8")
+    for file, parts in PARTS.items():
+        path = RESULTS / file
+        if not path.exists():
+            continue
+        found = json.loads(path.read_text(encoding="utf-8"))
+        for mark, words in parts.items():
+            before, start, rest = text.partition(f"<!-- {mark} -->")
+            _, end, after = rest.partition(f"<!-- /{mark} -->")
+            if not start or not end:
+                raise ValueError(f"{PAGE} lacks the marks of {mark}")
+            text = f"{before}{start}\n\n{words(found)}\n\n{end}{after}"
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def speed(found: dict[str, Any]) -> str:
+    """What it costs, beside KernelExplainer."""
+    times, n = found["times"], found["pairs"]
+    rows = [
+        "| | seconds for 1,000 | of all cores | times as long | largest error |",
+        "|---|---|---|---|---|",
+        _row(
+            "ours: contributions and history",
+            times["attribution"],
+            1000 / n,
+            "1",
+            found["errors"]["ours, groups"],
+        ),
+    ]
+    for name, words in (
+        ("kernel, groups", "KernelExplainer on the same groups, all coalitions"),
+        ("kernel, signals", "KernelExplainer on the signals, default samples"),
+        ("kernel, signals, all coalitions", "KernelExplainer on the signals, all coalitions"),
+    ):
+        ratio = found["ratios"][name]
+        rows.append(_row(words, times[name], 1000, f"{ratio['seconds']:,.0f}", found["errors"][name]))
+    whole, least, plain = (
+        f"{times[name][kind] * 1000 / n:.2f} s"
+        for name, kind in (("explain", "seconds"), ("explain", "least"), ("recommend", "seconds"))
+    )
+    said = (
+        f"`model.explain` of {n:,} recommendations ({found['history_items']:,} contributions of items of the "
+        f"history), recommending included: {whole}, the fastest of {found['rounds']} rounds {least}; "
+        f"`model.recommend` of the same: {plain}. {found['cores']} cores ({found['processor']}), their load "
+        f"{found['load']}. Contributions and base add up to the score to {found['additivity']:.0e}."
+    )
+    return "\n".join([*rows, "", said])
+
+
+def _row(words: str, times: dict[str, float], factor: float, ratio: str, error: float) -> str:
+    seconds, cpu = (f"{times[clock] * factor:,.2f}" for clock in ("seconds", "cpu"))
+    return f"| {words} | {seconds} | {cpu} | {ratio} | {error:.0e} |"
+
+
+def curves(part: str) -> Callable[[dict[str, Any]], str]:
+    """A table of one of the two kinds of curves."""
+
+    def words(found: dict[str, Any]) -> str:
+        lines = [
+            "| explainer | comprehensiveness | ours less that | insertion | ours less that | sufficiency |",
+            "|---|---|---|---|---|---|",
+        ]
+        for name, row in found[part].items():
+            if name == "shares":
+                continue
+            gaps = [
+                "" if name == "ours" else _interval(row[f"ours less {measure}"])
+                for measure in ("comprehensiveness", "insertion")
+            ]
+            first, second, third = (
+                f"{row[measure][0]:.3f}" for measure in ("comprehensiveness", "insertion", "sufficiency")
+            )
+            lines.append(f"| {name} | {first} | {gaps[0]} | {second} | {gaps[1]} | {third} |")
+        return "\n".join(
+            [*lines, "", f"{found['pairs']:,} recommendations to {found['users']:,} households."]
+        )
+
+    return words
+
+
+def stable(found: dict[str, Any]) -> str:
+    """Stability by the size of the background."""
+    lines = [
+        "| rows of the background | rank correlation of groups | mean difference | same strongest item |",
+        "|---|---|---|---|",
+    ]
+    for size, row in found["stability"].items():
+        order, off, same = row.values()
+        lines.append(f"| {size} | {order:.3f} | {off:.1%} | {same:.1%} |")
+    return "\n".join(lines)
+
+
+def overview(found: dict[str, Any]) -> str:
+    """Shares of domains by segment, and the strongest groups."""
+    lines = ["| segment | " + " | ".join(_domains(found)) + " |", "|---|" + "---|" * len(_domains(found))]
+    for segment in dict.fromkeys(row["segment"] for row in found["transfer"]):
+        cells = [
+            f"{row['share']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+            for row in found["transfer"]
+            if row["segment"] == segment
+        ]
+        lines.append(f"| {segment} | " + " | ".join(cells) + " |")
+    parts = sorted(
+        (row for row in found["importance"] if row["segment"] == "all"), key=lambda row: -row["mean"]
+    )
+    lines += ["", "| group | mean size | 95 % interval | share |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['part']} | {row['mean']:.3f} | {row['low']:.3f} to {row['high']:.3f} | {row['share']:.1%} |"
+        for row in parts
+    ]
+    without = _interval(found["best_ten_kept_without_transfer"], "{:.1%}")
+    target = _interval(found["best_ten_kept_without_target"], "{:.1%}")
+    said = (
+        f"Where all that was transferred says what it says of a typical candidate, {without} of the best ten "
+        f"stay; where the target's own signals do, {target}."
+    )
+    return "\n".join([*lines, "", said])
+
+
+def _domains(found: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(row["domain"] for row in found["transfer"]))
+
+
+def differ(found: dict[str, Any]) -> str:
+    """LIME and permutation beside ours."""
+    one = found["others"]
+    lines = ["| signal | mean size of its contribution | loss of NDCG@10 when shuffled |", "|---|---|---|"]
+    for name, size in sorted(one["ours"].items(), key=lambda row: -row[1]):
+        loss, spread = one["permutation"][name]
+        lines.append(f"| {name} | {size:.3f} | {loss:+.4f} ± {spread:.4f} |")
+    order, sign = _interval(one["lime_rank_correlation"]), one["lime_same_sign_of_the_largest"]
+    said = (
+        f"LIME's order of the signals agrees with ours to a rank correlation of {order}, and it gives the "
+        f"largest contribution the same sign in {sign:.0%} of cases. Permutation importance orders the "
+        f"signals as ours does to {one['permutation_rank_correlation']:.2f}."
+    )
+    return "\n".join([said, "", *lines])
+
+
+def _interval(values: list[float], form: str = "{:.3f}") -> str:
+    mean, low, high = (form.format(value) for value in values)
+    return f"{mean} ({low} to {high})"
+
+
+PARTS = {
+    "explain.json": {"speed": speed},
+    "faithfulness.json": {
+        "history": curves("history"),
+        "signals": curves("signals"),
+        "stability": stable,
+        "overview": overview,
+        "others": differ,
+    },
+}
