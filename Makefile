@@ -1,4 +1,4 @@
-# make demo    the main job on public data: pretrain, transfer, compare; results/demo.json
+# make demo    the main job on public data: pretrain, transfer, compare; results/demo.json and report.html
 # make test    the tests, with coverage
 # make lint    ruff and mypy          make docs      the documentation, into site/
 # make bench-accuracy  what is missing of docs/results.md: all tasks, shares and seeds, an hour and more
@@ -30,7 +30,7 @@ help:
 
 demo: $(VENV)/.installed-demo
 	@mkdir -p results
-	$(BIN)/rectransfer demo --json results/demo.json
+	$(BIN)/rectransfer demo --json results/demo.json --report results/report.html
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(TEST_ARGS)
@@ -98,7 +98,7 @@ $(VENV)/.created:
 	@touch $@
 
 # The build backend is installed above, pinned as the rest is, so pip need not fetch it apart.
-$(VENV)/.installed-demo: EXTRAS := data,explain,ials,tune
+$(VENV)/.installed-demo: EXTRAS := data,explain,ials,report,tune
 $(VENV)/.installed-dev: EXTRAS := dev
 $(VENV)/.installed-docs: EXTRAS := docs
 $(VENV)/.installed-%: $(VENV)/.created pyproject.toml constraints.txt

@@ -69,6 +69,7 @@ _ROOMS: Final = frozenset(_HOMES) | {
     "metrics",
     "neighbours",
     "ranking",
+    "report",
     "retrieval",
     "scene",
     "sequences",

@@ -7,11 +7,14 @@ import pytest
 from rich.console import Console
 
 from rectransfer.demo import Library, render, run_demo
+from rectransfer.demo.page import measured, write_page
 from rectransfer.errors import InputError
-from rectransfer.evaluation import BASELINES, Task, cut_last_steps, tuning
+from rectransfer.evaluation import BASELINES, Contest, Task, cut_last_steps, tuning
 from rectransfer.logs import PlantedConfig, plant
 from rectransfer.metrics import top_k
+from rectransfer.recommend import Recommender
 from rectransfer.recommend.gate import Verdict
+from rectransfer.report import build_report
 from rectransfer.transfer import Coverage
 from rectransfer.vocabulary import Vocabulary
 
@@ -161,3 +164,38 @@ def test_a_write_that_fails_leaves_nothing_behind(found, tmp_path):
 
 def test_the_parts_by_default_are_ours():
     assert Library.ours().recommender.__name__ == "Recommender"
+
+
+def test_the_page_has_every_model(task, found, tmp_path):
+    model = Recommender(None).fit(task.target, items=task.items.ids)
+    lists = model.recommend(task.users.ids, 100)
+    others = [entry for entry in found[0].contest.entries if entry.name != "rectransfer"]
+    contest = Contest(task, tuple(others)).add("rectransfer", lists=lists)
+
+    write_page(model, contest, tmp_path / "report.html", seed=0)
+
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for label in (
+        "The same model without the source",
+        "EASE, source and new domain pooled",
+        "ItemKNN, new domain alone",
+        "Best sellers",
+        "Recommendations: planted",
+    ):
+        assert f"<bdi>{label}</bdi>" in page
+    assert f"same {len(task.users)} users" in page
+
+
+def test_the_page_and_the_table_have_the_same_numbers(task):
+    model = Recommender(None).fit(task.target, items=task.items.ids)
+    contest = Contest(task).add("rectransfer", lists=model.recommend(task.users.ids, 100))
+
+    report = build_report(model, measured(task), task.titles)
+
+    assert report.ours.quality.mean == pytest.approx(contest["rectransfer"]["ndcg@10"].mean())
+    assert report.test.n_users == len(task.users)
+
+
+def test_a_page_of_another_model_is_refused(found, tmp_path):
+    with pytest.raises(InputError, match="a report is written of a Recommender, got a Counting"):
+        write_page(Counting(None, seed=0), found[0].contest, tmp_path / "report.html", seed=0)

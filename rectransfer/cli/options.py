@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 __all__ = [
+    "add_catalogue",
     "add_history",
     "add_json",
     "add_length",
@@ -20,12 +21,12 @@ _LARGEST_SEED: Final = 2**32 - 1  # what NumPy takes
 
 
 class _AddColumns(Action):
-    """Joins the mappings of several `--columns`."""
+    """Joins the mappings of an option that is given several times."""
 
     def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, *_: Any) -> None:
         known = dict(getattr(namespace, self.dest) or {})
         if twice := known.keys() & values.keys():
-            parser.error(f"argument --columns: {min(twice)!r} is named twice")
+            parser.error(f"argument {self.option_strings[0]}: {min(twice)!r} is named twice")
         setattr(namespace, self.dest, known | values)
 
 
@@ -47,6 +48,24 @@ def add_reading(command: ArgumentParser) -> None:
         "--timestamp-format",
         metavar="FORMAT",
         help="of times that are text, such as %%d.%%m.%%Y (default: found out)",
+    )
+
+
+def add_catalogue(command: ArgumentParser) -> None:
+    """`--catalogue` and `--catalogue-columns`."""
+    command.add_argument(
+        "--catalogue",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="Parquet or CSV: item_id, title and, if you like, category",
+    )
+    command.add_argument(
+        "--catalogue-columns",
+        action=_AddColumns,
+        type=_mapping,
+        metavar="YOURS=OURS,...",
+        help="your names to item_id, title, category",
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from rectransfer.cli.options import (
+    add_catalogue,
     add_history,
     add_json,
     add_length,
@@ -65,7 +66,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_pretrain, _fit, _recommend, _explain, _evaluate, _demo, _data):
+    for add in (_pretrain, _fit, _recommend, _explain, _evaluate, _report, _demo, _data):
         add(commands)
     return parser
 
@@ -216,14 +217,35 @@ def _evaluate(commands: Any) -> None:
     add_seed(command)
 
 
+def _report(commands: Any) -> None:
+    command = _command(
+        commands,
+        "report",
+        "write one HTML page for product teams: verdict, gains, reasons, limits",
+        "rectransfer report store-12 --test later.parquet --catalogue products.csv -o report.html",
+    )
+    command.add_argument("model", type=Path, metavar="MODEL", help="what fit saved")
+    command.add_argument(
+        "--test", nargs="+", required=True, metavar="LOG", help="what came after the model's log"
+    )
+    add_catalogue(command)
+    add_history(command)
+    command.add_argument("--title", default="Recommendation report", help="of the page")
+    add_length(command)
+    add_output(command, "FILE", "the .html file to write")
+    add_reading(command)
+    add_seed(command)
+
+
 def _demo(commands: Any) -> None:
     command = _command(
         commands,
         "demo",
         "run the main job on real data, against the usual baselines (minutes)",
-        "rectransfer demo --json results/demo.json",
+        "rectransfer demo --json results/demo.json --report results/report.html",
     )
     add_json(command)
+    command.add_argument("--report", type=Path, metavar="FILE", help="also write a page for product teams")
     add_seed(command)
 
 

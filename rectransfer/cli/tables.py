@@ -17,8 +17,19 @@ if TYPE_CHECKING:  # showing a log should not load what learns
     from rectransfer.evaluation import Evaluation
     from rectransfer.pretrained import Pretrained
     from rectransfer.recommend import Recommender
+    from rectransfer.report import Report
 
-__all__ = ["Counted", "data", "evaluated", "explained", "fitted", "pretrained", "recommended", "show"]
+__all__ = [
+    "Counted",
+    "data",
+    "evaluated",
+    "explained",
+    "fitted",
+    "pretrained",
+    "recommended",
+    "reported",
+    "show",
+]
 
 
 def show(what: RenderableType) -> None:
@@ -97,6 +108,15 @@ def evaluated(result: "Evaluation", file: Path | None) -> RenderableType:
     if file is not None:
         facts["saved"] = str(file)
     return Group(table, _facts(**facts))
+
+
+def reported(result: "Report", file: Path) -> RenderableType:
+    """The verdict, and where the page is."""
+    return _facts(
+        verdict=result.headline.sentence,
+        users=f"{result.test.n_users:,} of {result.test.n_eligible:,} measured",
+        saved=str(file),
+    )
 
 
 def data(found: PublicData, folder: Path) -> RenderableType:

@@ -14,9 +14,11 @@ import polars as pl
 
 from rectransfer.artefacts import library_versions
 from rectransfer.columns import Columns
+from rectransfer.demo.page import write_page
 from rectransfer.demo.result import ALONE, OURS, DemoResult, Household, require_writable
 from rectransfer.evaluation import Contest, Task, run_baselines, store_launch
 from rectransfer.logs import InteractionLog, fetch
+from rectransfer.report import require_page
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["Library", "run_demo"]
@@ -81,6 +83,7 @@ class _Stages:
 def run_demo(
     *,
     json: str | Path | None = None,
+    page: str | Path | None = None,
     seed: int = 0,
     progress: bool = True,
     report: Callable[[str], None] | None = None,
@@ -91,6 +94,7 @@ def run_demo(
 
     Args:
         json: A file for the result.
+        page: An HTML file for product teams; needs the extra `report`.
         seed: Draws the stores, and starts the models.
         progress: Whether to show bars.
         report: Called with a line at the start of each stage; the log gets it where there is none.
@@ -98,11 +102,13 @@ def run_demo(
         library: Other parts than rectransfer's.
 
     Raises:
-        InputError: `json` cannot be written; data that is damaged.
-        MissingExtraError: The data's package isn't installed.
+        InputError: `json` or `page` cannot be written; data that is damaged.
+        MissingExtraError: The data's package isn't installed, or those of the page.
     """
     if json is not None:
         require_writable(Path(json))
+    if page is not None:
+        require_page(page)
     stages = _Stages(report or _logger.info)
     begin = time.perf_counter()
     if task is None:
@@ -115,6 +121,9 @@ def run_demo(
     with stages.stage("baselines", "Tuning and fitting the usual models"):
         others = run_baselines(task, seed=seed, progress=progress)
         contest = Contest(task, (*others.entries, *contest.entries))
+    if page is not None:
+        with stages.stage("report", f"Writing the report to {page}"):
+            write_page(model, contest, page, seed)
     stages.seconds["total"] = round(time.perf_counter() - begin, 2)
     result = DemoResult(
         contest=contest,

@@ -173,6 +173,11 @@ class Recommender:
         """The signals that the model that ships ranks by."""
         return self._fitted.ranker.names
 
+    @property
+    def state(self) -> State:
+        """All that it knows, for those who look inside: reports, for instance."""
+        return self._fitted
+
     def recommend(
         self,
         users: Iterable[Any] | None = None,

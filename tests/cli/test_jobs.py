@@ -198,6 +198,10 @@ def test_demo_shows_and_writes_the_result(
     assert run("demo", "--no-progress") == 0
     assert [(one["seed"], one["progress"]) for one in asked] == [(7, True), (0, False)]
     assert asked[1]["report"] is None
+    assert [one["page"] for one in asked] == [None, None]
+    assert run("demo", "--report", tmp_path / "report.html", "--no-progress") == 0
+    assert asked[2]["page"] == tmp_path / "report.html"
+    assert run("demo", "--report", tmp_path) == 2
 
 
 def test_data_writes_log_and_items(
