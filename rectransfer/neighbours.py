@@ -213,7 +213,11 @@ def solve_neighbours(counts: csr_array, l2: float, keep: int = 200, seed: int = 
     if l2 <= 0 or keep < 1:
         raise InputError(f"l2={l2}, keep={keep}; both must be positive")
     if min(counts.shape) > LARGEST_GRAM:
-        drawn = np.random.default_rng(seed).choice(counts.shape[0], LARGEST_GRAM, replace=False)
+        taking = np.flatnonzero(
+            np.diff(counts.indptr)
+        )  # of a source on disk, only a sample's users are in it
+        n = min(LARGEST_GRAM, len(taking))
+        drawn = np.random.default_rng(seed).choice(taking, n, replace=False)
         counts = csr_array(counts[np.sort(drawn)])
     lengths = np.diff(counts.indptr)
     typical = float(lengths[lengths > 0].mean()) if len(counts.data) else 1.0

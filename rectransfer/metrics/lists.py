@@ -125,7 +125,9 @@ def _check_ids(recommended: pl.DataFrame, test: pl.DataFrame, *more: str) -> Non
     for name, frame in (("recommended", recommended), ("test", test)):
         for column in key:
             if missing_ids := frame[column].null_count():
-                raise InputError(f"{name}: {column} has {missing_ids} nulls in {frame.height} rows; drop them")
+                raise InputError(
+                    f"{name}: {column} has {missing_ids} nulls in {frame.height} rows; drop them"
+                )
     for column in key:
         if recommended.height and recommended.schema[column] != test.schema[column]:
             raise InputError(

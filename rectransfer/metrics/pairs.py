@@ -60,7 +60,9 @@ def sorted_pairs(users: Numbers, items: Numbers, n_items: int) -> Numbers:
     return _sorted(pairs, users)
 
 
-def sorted_pairs_with(users: Numbers, items: Numbers, n_items: int, beside: Numbers) -> tuple[Numbers, Numbers]:
+def sorted_pairs_with(
+    users: Numbers, items: Numbers, n_items: int, beside: Numbers
+) -> tuple[Numbers, Numbers]:
     """The same, and other numbers in the order of the pairs.
 
     Args:

@@ -66,4 +66,6 @@ def write_long_tail(
 
 def _runs(keys: np.ndarray, values: np.ndarray) -> list[tuple[int, np.ndarray]]:
     starts = np.flatnonzero(np.diff(keys, prepend=-1))
-    return [(int(keys[first]), part) for first, part in zip(starts, np.split(values, starts[1:]), strict=True)]
+    return [
+        (int(keys[first]), part) for first, part in zip(starts, np.split(values, starts[1:]), strict=True)
+    ]
