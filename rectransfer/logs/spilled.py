@@ -155,11 +155,11 @@ def spill_log(
         name: What errors call the log; by default the file's name.
 
     Raises:
-        InputError: The files aren't Parquet, or as `read_log`; a message about a row names its file and batch.
+        InputError: The files aren't Parquet, or as `read_log`; what is said of a row names file and batch.
 
     Examples:
         >>> with tempfile.TemporaryDirectory() as there:
-        ...     frame = pl.DataFrame({"user_id": [2, 1, 2], "item_id": ["b", "a", "a"], "timestamp": [3, 2, 1]})
+        ...     frame = pl.DataFrame({"user_id": [2, 1, 2], "item_id": [7, 9, 9], "timestamp": [3, 2, 1]})
         ...     frame.write_parquet(f"{there}/clicks.parquet")
         ...     with spill_log(f"{there}/clicks.parquet") as log:
         ...         print(log)
@@ -169,8 +169,8 @@ def spill_log(
     files = expand_files(given)
     if files[0].suffix.lower() not in _PARQUET:
         raise InputError(
-            f"{files[0]}: a log that is larger than memory is read from Parquet; make it that without reading "
-            f"it whole: polars.scan_csv({str(files[0])!r}).sink_parquet('log.parquet')"
+            f"{files[0]}: a log that is larger than memory is read from Parquet; turn it into that without "
+            f"reading it whole: polars.scan_csv({str(files[0])!r}).sink_parquet('log.parquet')"
         )
     scan_log(files, columns=columns)  # all of one type
     home = tempfile.TemporaryDirectory(prefix="rectransfer-", dir=folder)

@@ -103,7 +103,7 @@ def _check_ranks(ranks: pl.Series) -> None:
             f"{(ranks < 1).sum()} lie below 1"
         )
     if ranks.len() and (ranks.max() >= _MOST or (ranks.dtype.is_float() and (ranks % 1 != 0).any())):  # type: ignore[operator]
-        raise InputError(f"{Columns.Rank} is a whole number below {_MOST:,}; the largest is {ranks.max()}")
+        raise InputError(f"{Columns.Rank} is a whole number below {_MOST:,}; the largest is {ranks.max()!r}")
 
 
 def _check_once(pairs: Numbers, column: str) -> None:

@@ -39,8 +39,8 @@ def number_together(first: pl.Series, second: pl.Series) -> tuple[int, Numbers, 
         low = min((int(column.min()) for column in found), default=0)  # type: ignore[arg-type]
         bound = max((int(column.max()) for column in found), default=-1) - low + 1  # type: ignore[arg-type]
         if bound <= _WIDEST and abs(low) < 2**62:
-            one, two = (column.cast(pl.Int64).to_numpy() - low for column in columns)
-            return bound, one, two
+            near, far = (column.cast(pl.Int64).to_numpy() - low for column in columns)
+            return bound, near, far
     if isinstance(second.dtype, pl.Categorical | pl.Enum):  # their own order isn't that of the ids
         columns = [column.cast(pl.String) for column in columns]
     ids = pl.concat([column.alias("id") for column in columns]).unique().sort()
@@ -49,7 +49,7 @@ def number_together(first: pl.Series, second: pl.Series) -> tuple[int, Numbers, 
         column.alias("id").to_frame().join(number, on="id", how="left", maintain_order="left")["number"]
         for column in columns
     )
-    return ids.len(), one.cast(pl.Int64).to_numpy(), two.cast(pl.Int64).to_numpy()
+    return ids.len(), one.to_numpy().astype(np.int64), two.to_numpy().astype(np.int64)
 
 
 def sorted_pairs(users: Numbers, items: Numbers, n_items: int) -> Numbers:

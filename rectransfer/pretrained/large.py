@@ -1,4 +1,4 @@
-"""Pretraining on a log that is larger than memory: all of it for the tables, a sample of users for the rest."""
+"""Pretraining on a log that is larger than memory: tables from all of it, the rest from some users."""
 
 import logging
 import tempfile
@@ -52,7 +52,7 @@ def pretrain_large(log: SpilledLog, config: PretrainConfig, seed: int, progress:
     sample = log.sample(config.most_rows, seed)
     if sample.n_users < FEWEST:
         raise InputError(
-            f"{log.name}: {sample.n_users} of its {log.n_users:,} users have about {config.most_rows:,} rows; "
+            f"{log.name}: {sample.n_users} of {log.n_users:,} users have about {config.most_rows:,} rows; "
             f"{FEWEST} are needed: raise most_rows, or read a small log with read_log"
         )
     n = min(config.most_held_out, max(2, round(config.held_out * sample.n_users)))

@@ -94,9 +94,6 @@ def test_what_is_not_parquet_or_empty_is_refused(tmp_path):
     (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\n1,1,1\n")
     with pytest.raises(InputError, match=r"read from Parquet.*sink_parquet"):
         spill_log(tmp_path / "log.csv")
-    pl.DataFrame(
-        {"user_id": [], "item_id": [], "timestamp": []},
-        schema=dict.fromkeys(("user_id", "item_id", "timestamp"), pl.Int64),
-    ).write_parquet(tmp_path / "none.parquet")
+    LOG.frame.clear().write_parquet(tmp_path / "none.parquet")
     with pytest.raises(InputError, match="0 rows"):
         spill_log(tmp_path / "none.parquet")

@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python tests/benchmarks/speed/metrics.py
 
-RecTools and ranx need older NumPy and pandas than we do, so they live in an environment of their own that this
-builds in a scratch folder (`--environment` keeps it). Each library reads the same Parquet files and measures the
-same six metrics from frames in memory to means; reading isn't counted. The libraries take turns in processes of
-their own, and their values have to agree.
+RecTools and ranx need older NumPy and pandas than we do, so they live in an environment of their own that
+this builds in a scratch folder (`--environment` keeps it). Each library reads the same Parquet files and
+measures the same six metrics from frames in memory to means; reading isn't counted. The libraries take turns
+in processes of their own, and their values have to agree.
 """
 
 import argparse
@@ -40,9 +40,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument(
-        "--environment", type=Path, help="where RecTools and ranx are, or are to be installed"
-    )
+    parser.add_argument("--environment", type=Path, help="where RecTools and ranx are, or will be")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         other = python_with_rectools(args.environment or Path(scratch, "environment"))

@@ -95,9 +95,9 @@ def measure(log: Path, corpus: Path, args: argparse.Namespace) -> None:
         "pretraining",
         title="Pretraining against bare gensim",
         about=(
-            "Item vectors of a log with a long tail, by the same parameters. Ours reads the log, cuts it into "
-            "sequences and writes the corpus file first; gensim finds its corpus file ready. The ratio is of "
-            "rates: above 1, ours is faster, because it needn't count the words in Python."
+            "Item vectors of a log with a long tail, by the same parameters. Ours reads the log, cuts it "
+            "into sequences and writes the corpus file first; gensim finds its corpus file ready. The ratio "
+            "is of rates: above 1, ours is faster, because it need not count the words in Python."
         ),
         columns=COLUMNS,
         rows=rows,

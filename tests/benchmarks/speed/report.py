@@ -1,4 +1,4 @@
-"""What every speed benchmark shares: measuring side by side, and the JSON that docs/speed.md is rendered from."""
+"""What every speed benchmark shares: measuring side by side, and the JSON that docs/speed.md is made of."""
 
 import json
 import os
