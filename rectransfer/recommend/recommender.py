@@ -164,6 +164,7 @@ class Recommender:
         *,
         history: InteractionLog | pl.DataFrame | None = None,
         items: Iterable[Any] | None = None,
+        blocked: Iterable[Any] | None = None,
         filter_viewed: bool = True,
         on_unknown_users: OnUnknownUsers = "popular",
     ) -> pl.DataFrame:
@@ -175,6 +176,7 @@ class Recommender:
             k: How many a user; fewer come back where fewer are left.
             history: What users did whom the model has never seen, or what known users did since.
             items: The only ids that may be recommended.
+            blocked: Ids that may not be recommended to anybody; unknown ones don't matter.
             filter_viewed: Whether items that the user has had in the target (or in `history`) are left out.
             on_unknown_users: Users without any history get the best sellers (`"popular"`; their scores are
                 `log(1 + buyers)`), no rows (`"skip"`), or an `UnknownUserError` (`"raise"`).
@@ -203,6 +205,8 @@ class Recommender:
         if on_unknown_users == "raise" and not known.all():
             self._unknown(wanted.take(np.flatnonzero(~known)))
         allowed = None if items is None else state.allowed(ids_of(items, "items"))
+        if blocked is not None:
+            allowed = state.without(ids_of(blocked, "blocked"), allowed)
         viewed = state.viewed(wanted, added) if filter_viewed else csr_array((len(wanted), len(state.items)))
         rows = np.flatnonzero(known)
         ranked = state.scene.rank(

@@ -71,6 +71,19 @@ class State:
             )
         return mask
 
+    def without(self, ids: pl.Series, allowed: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
+        """What may be recommended, shape `(n_items,)`, once some ids are blocked.
+
+        Raises:
+            InputError: Nothing is left, or ids of another type.
+        """
+        rows = self.items.rows(ids)
+        mask = self.scene.on_sale.copy() if allowed is None else allowed.copy()
+        mask[rows[rows >= 0]] = False
+        if not mask.any():
+            raise InputError(f"blocked: its {ids.len():,} ids leave nothing that may be recommended")
+        return mask
+
     def viewed(self, users: Vocabulary, added: InteractionLog | None) -> csr_array:
         """What users have had in the target, or in what was added; shape `(n_users, n_items)`."""
         pairs = [self.target] if added is None else [self.target, added.frame.select(self.target.columns)]

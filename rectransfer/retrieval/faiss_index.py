@@ -144,10 +144,15 @@ class FaissIndex:
             loaded = cls(kind, effort or None, links)  # type: ignore[arg-type]  # one of KINDS
             loaded._index, loaded._dimensions = index_of(faiss, index, kind, arrays), dimensions
         except (ArtefactError, RuntimeError, TypeError, ValueError, MemoryError) as error:
-            raise ArtefactError(
-                f"{path} is no saved index: {error}; build it and save it again"
-            ) from error
+            raise ArtefactError(f"{path} is no saved index: {error}; build it and save it again") from error
         return loaded
+
+    @property
+    def most_effort(self) -> int:
+        """The effort beyond which nothing more is found: all vectors, or all lists."""
+        if self._index is None or self.kind == "flat":
+            return 1
+        return self.n if self.kind == "hnsw" else int(self._index.nlist)
 
     @property
     def _effort(self) -> int:

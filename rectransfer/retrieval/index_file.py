@@ -1,8 +1,8 @@
 """FAISS indexes as plain arrays: what a file says is checked before FAISS sees any of it.
 
-FAISS's own reader trusts its file: sizes are allocated as they stand there, and the links of a graph are followed
-wherever they point. Here every size follows from an array that is in the file, and every number that is used as a
-place is looked at first, so a file that was damaged or made up gives an error and never a crash.
+FAISS's own reader trusts its file: sizes are allocated as they stand there, and the links of a graph are
+followed wherever they point. Here every size follows from an array that is in the file, and every number that
+is used as a place is looked at first, so a file that was damaged or made up gives an error, never a crash.
 """
 
 from collections.abc import Mapping

@@ -176,7 +176,9 @@ class TestQuantised:
     def test_most_of_the_best_are_found(self, kind):
         rows = FaissIndex(kind, effort=10_000).build(VECTORS).search(QUERIES, 10)[1]
         best = top_k(QUERIES @ VECTORS.T, 10)[1]
-        share = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(rows.tolist(), best.tolist(), strict=True)])
+        share = np.mean(
+            [len(set(a) & set(b)) / 10 for a, b in zip(rows.tolist(), best.tolist(), strict=True)]
+        )
         assert share > {"sq": 0.95, "pq": 0.6}[kind]
 
     def test_it_takes_less_memory(self, kind):
