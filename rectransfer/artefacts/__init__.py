@@ -6,18 +6,24 @@ version or the new one, never a mixture. One process writes a folder at a time; 
 """
 
 from rectransfer.artefacts.card import CARD, SCHEMA_VERSION, library_versions
-from rectransfer.artefacts.codecs import read_arrays, read_ids, write_arrays, write_ids
+from rectransfer.artefacts.checks import MISFITS, checked_array, checked_csr, require_finite
+from rectransfer.artefacts.codecs import read_arrays, read_frame, read_ids, write_arrays, write_ids
 from rectransfer.artefacts.folder import Artefact, Writer, load_artefact, save_artefact
 
 __all__ = [
     "CARD",
+    "MISFITS",
     "SCHEMA_VERSION",
     "Artefact",
     "Writer",
+    "checked_array",
+    "checked_csr",
     "library_versions",
     "load_artefact",
     "read_arrays",
+    "read_frame",
     "read_ids",
+    "require_finite",
     "save_artefact",
     "write_arrays",
     "write_ids",

@@ -3,15 +3,24 @@
 from dataclasses import asdict
 from typing import Any, Final
 
-import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from rectransfer.artefacts import Artefact, Writer, read_arrays, read_ids, write_arrays, write_ids
-from rectransfer.errors import ArtefactError, InputError
+from rectransfer.artefacts import (
+    MISFITS,
+    Artefact,
+    Writer,
+    checked_array,
+    read_arrays,
+    read_frame,
+    read_ids,
+    write_arrays,
+    write_ids,
+)
+from rectransfer.columns import Columns
+from rectransfer.errors import ArtefactError
 from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import Neighbours
-from rectransfer.ranking import Evidence, Profiles, Ranker, TowerConfig, Towers
+from rectransfer.ranking import Evidence, Profiles, TowerConfig, restored_ranker, restored_towers
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.state import State
@@ -85,7 +94,7 @@ def read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
         raise ArtefactError(
             f"{saved.folder}: {error}; restore it from a copy, or fit and save again"
         ) from error
-    except (InputError, KeyError, TypeError, ValueError, IndexError, pl.exceptions.PolarsError) as error:
+    except MISFITS as error:
         raise ArtefactError(
             f"{saved.folder} does not fit its card: {error!r}; restore it from a copy, or fit and save again"
         ) from error
@@ -97,26 +106,35 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
     evidence = tuple(_evidence(saved, name, len(items)) for name in card["evidence"])
     by_name = {one.name: one for one in evidence}
     towers = {
-        name: Towers.load(by_name[name], TowerConfig(**config), _under(f"{name}.", layers))
+        name: restored_towers(by_name[name], TowerConfig(**config), _under(f"{name}.", layers))
         for name, config in card["towers"].items()
     }
-    on_sale = read_arrays(saved.path("catalogue.safetensors"))["on_sale"].astype(np.bool_)
-    if on_sale.shape != (len(items),):
-        raise ArtefactError(f"{saved.folder}: on_sale has the shape {on_sale.shape} for {len(items)} items")
+    catalogue = read_arrays(saved.path("catalogue.safetensors"))
+    on_sale = checked_array(catalogue, "on_sale", (len(items),), "b")
+    if not on_sale.any() or not evidence:
+        raise ArtefactError(f"{saved.folder}: nothing is on sale, or no table is there")
     profiles = None
     if "profiles.safetensors" in saved.names:
         brought = read_arrays(saved.path("profiles.safetensors"))
         users = Vocabulary(read_ids(saved.path("users.parquet")))
-        profiles = Profiles(users, brought["vectors"], brought["contexts"])
+        vectors = checked_array(brought, "vectors", (len(users), None))
+        contexts = checked_array(brought, "contexts", (len(items), vectors.shape[1]))
+        profiles = Profiles(users, vectors, contexts)
+    if type(card["depth"]) is not int or card["depth"] < 1:
+        raise ArtefactError(f"{saved.folder}: its depth is {card['depth']!r:.40}")
     scene = Scene(evidence, towers, on_sale, card["depth"], profiles)
     if strangers := [name for name in card["signals"] if name not in scene.names]:
         raise ArtefactError(f"{saved.folder}: its ranker takes {strangers[0]!r}, which no table gives")
+    log = InteractionLog.from_frame(read_frame(saved.path("log.parquet")))
+    target = read_frame(saved.path("viewed.parquet"), [Columns.User, Columns.Item])
+    if target.schema != log.frame.select(target.columns).schema or log.items.dtype != items.dtype:
+        raise ArtefactError(f"{saved.folder}: its log, what was viewed and its items have ids of other types")
     state = State(
         items=items,
         scene=scene,
-        ranker=Ranker(tuple(card["signals"]), card["hidden"]).load_arrays(_under("ranker.", layers)),
-        log=InteractionLog.from_frame(pl.read_parquet(saved.path("log.parquet"))),
-        target=pl.read_parquet(saved.path("viewed.parquet")),
+        ranker=restored_ranker(card["signals"], card["hidden"], _under("ranker.", layers)),
+        log=log,
+        target=target,
         verdict=Verdict.from_dict(card["verdict"]),
         coverage={name: Coverage(**found) for name, found in card["coverage"].items()},
     )
@@ -125,10 +143,7 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
 
 def _evidence(saved: Artefact, name: str, n_items: int) -> Evidence:
     arrays = read_arrays(saved.path(f"{name}.safetensors"))
-    if wrong := [part for part in _ARRAYS if len(arrays[part]) != n_items]:
-        raise ArtefactError(
-            f"{saved.folder}: {wrong[0]} of {name} has {len(arrays[wrong[0]])} rows for {n_items} items"
-        )
+    vectors = checked_array(arrays, "vectors", (n_items, None))
     weights = _under("weights.", arrays)
     if weights and len(weights["rarity"]) != n_items:
         raise ArtefactError(
@@ -138,8 +153,11 @@ def _evidence(saved: Artefact, name: str, n_items: int) -> Evidence:
     return Evidence(
         name=name,
         weights=Neighbours.from_arrays(weights) if weights else None,
-        **{part: arrays[part] for part in _ARRAYS[:-1]},
-        known=arrays["known"].astype(np.bool_),
+        vectors=vectors,
+        contexts=checked_array(arrays, "contexts", vectors.shape),
+        log_prior=checked_array(arrays, "log_prior", (n_items,)),
+        popularity=checked_array(arrays, "popularity", (n_items,)),
+        known=checked_array(arrays, "known", (n_items,), "b"),
     )
 
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 import numpy.typing as npt
 
-from rectransfer.artefacts import read_arrays, write_arrays
+from rectransfer.artefacts import MISFITS, read_arrays, write_arrays
 from rectransfer.errors import ArtefactError, InputError, NotFittedError
 from rectransfer.retrieval.index import Floats, Found, Mask, checked_search, checked_vectors
-from rectransfer.retrieval.index_file import KINDS, arrays_of, checked_settings, index_of
+from rectransfer.retrieval.index_file import KINDS, arrays_of, checked_settings, index_of, n_lists
 
 with warnings.catch_warnings():
     # SWIG's types have no __module__, which newer Pythons deprecate.
@@ -139,13 +139,17 @@ class FaissIndex:
         arrays = read_arrays(Path(path))
         try:
             kind, dimensions, effort, links = checked_settings(arrays.get("settings", np.zeros(0)))
-            lists = len(arrays["centroids"]) if "centroids" in arrays else 1
-            index = _empty(kind, dimensions, links, max(1, lists), 0)
+            index = _empty(kind, dimensions, links, n_lists(arrays), 0)
             loaded = cls(kind, effort or None, links)  # type: ignore[arg-type]  # one of KINDS
             loaded._index, loaded._dimensions = index_of(faiss, index, kind, arrays), dimensions
-        except (ArtefactError, RuntimeError, TypeError, ValueError, MemoryError) as error:
+        except MISFITS as error:
             raise ArtefactError(f"{path} is no saved index: {error}; build it and save it again") from error
         return loaded
+
+    @property
+    def dimensions(self) -> int:
+        """The length of its vectors; 0 before `build`."""
+        return self._dimensions
 
     @property
     def most_effort(self) -> int:

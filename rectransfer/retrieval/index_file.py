@@ -11,9 +11,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from rectransfer.artefacts import checked_array
 from rectransfer.errors import ArtefactError
 
-__all__ = ["KINDS", "arrays_of", "checked_settings", "index_of"]
+__all__ = ["KINDS", "arrays_of", "checked_settings", "index_of", "n_lists"]
 
 KINDS: Final = ("flat", "hnsw", "ivf", "sq", "pq")
 
@@ -67,6 +68,20 @@ def index_of(faiss: Any, empty: Any, kind: str, arrays: Mapping[str, npt.NDArray
         raise ArtefactError(f"it has no array {error}") from None
 
 
+def n_lists(arrays: Mapping[str, npt.NDArray[Any]]) -> int:
+    """How many lists a file's index has; 1 for one without.
+
+    Raises:
+        ArtefactError: It has centroids, and they aren't vectors.
+    """
+    if "centroids" not in arrays:
+        return 1
+    centroids = checked_array(arrays, "centroids", (None, None))
+    if not centroids.size:
+        raise ArtefactError(f"its centroids have the shape {centroids.shape}")
+    return len(centroids)
+
+
 def checked_settings(settings: npt.NDArray[Any]) -> tuple[str, int, int, int]:
     """Kind, dimensions, effort (0: none was set) and links.
 
@@ -105,8 +120,8 @@ def _graph(faiss: Any, empty: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> An
         raise ArtefactError(f"its links lead outside its {n} vectors")
     if (levels[neighbors[there]] <= on[there]).any():
         raise ArtefactError("its links lead to vectors that aren't on their level")
-    entry = arrays["entry"]
-    if entry.shape != (1,) or not 0 <= entry[0] < n or levels[entry[0]] != levels.max():
+    entry = checked_array(arrays, "entry", (1,), "i")
+    if not 0 <= entry[0] < n or levels[entry[0]] != levels.max():
         raise ArtefactError("its search begins at no vector of the highest level")
     faiss.downcast_index(empty.storage).add(vectors)
     graph = empty.hnsw
