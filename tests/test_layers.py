@@ -23,7 +23,7 @@ ORDER = (
     {"scene"},
     {"pretrained"},
     {"recommend"},
-    {"tuning"},
+    {"tuning", "compression"},
     {"selection"},
     {"evaluation"},
     {"demo", "testing"},

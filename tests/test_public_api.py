@@ -40,6 +40,7 @@ PUBLIC = [
     "__version__",
     "align",
     "compare",
+    "compress",
     "fetch",
     "load_pretrained",
     "load_recommender",
@@ -47,6 +48,7 @@ PUBLIC = [
     "pretrain",
     "read_log",
     "select_source",
+    "spill_log",
     "tune",
 ]
 

@@ -126,6 +126,18 @@ class Recommender:
         logger.info("%s", fitted.verdict)
         return self
 
+    @classmethod
+    def of(cls, state: State, config: RecommenderConfig) -> "Recommender":
+        """A fitted recommender that knows this."""
+        model = cls(None, config=config)
+        model._state = state
+        return model
+
+    @property
+    def state(self) -> State:
+        """What it knows; frozen."""
+        return self._fitted
+
     @property
     def verdict(self) -> Verdict:
         """What the gate measured, and what it chose."""
@@ -267,6 +279,4 @@ def load_recommender(folder: str | Path) -> Recommender:
     """
     saved = load_artefact(folder, kind=KIND)
     state, config = read(saved, saved.card.get(KIND))
-    model = Recommender(None, config=config)
-    model._state = state
-    return model
+    return Recommender.of(state, config)

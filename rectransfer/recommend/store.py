@@ -10,9 +10,11 @@ from rectransfer.artefacts import (
     Artefact,
     Writer,
     checked_array,
+    packed,
     read_arrays,
     read_frame,
     read_ids,
+    unpacked,
     write_arrays,
     write_ids,
 )
@@ -28,7 +30,7 @@ from rectransfer.scene import Scene
 from rectransfer.transfer import Coverage
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["KIND", "fields", "read", "writers"]
+__all__ = ["KIND", "evidence_arrays", "evidence_of", "fields", "read", "writers"]
 
 KIND: Final = "recommender"
 
@@ -50,16 +52,18 @@ def writers(state: State) -> dict[str, Writer]:
         "viewed.parquet": lambda path: state.target.write_parquet(path),
     }
     for one in state.scene.evidence:
-        arrays = _arrays(one)
+        arrays = packed(evidence_arrays(one), state.precision)
         found[f"{one.name}.safetensors"] = lambda path, arrays=arrays: write_arrays(path, arrays)  # type: ignore[misc]
     if (profiles := state.scene.profiles) is not None:
         brought: Arrays = {"vectors": profiles.vectors, "contexts": profiles.contexts}
-        found["profiles.safetensors"] = lambda path: write_arrays(path, brought)
+        few = packed(brought, state.precision)
+        found["profiles.safetensors"] = lambda path: write_arrays(path, few)
         found["users.parquet"] = lambda path: write_ids(path, profiles.users.ids)
     return found
 
 
-def _arrays(evidence: Evidence) -> Arrays:
+def evidence_arrays(evidence: Evidence) -> Arrays:
+    """All that evidence consists of, by name."""
     found: Arrays = {name: getattr(evidence, name) for name in _ARRAYS}
     if evidence.weights is not None:
         found |= {f"weights.{name}": value for name, value in evidence.weights.arrays().items()}
@@ -75,6 +79,7 @@ def fields(state: State, config: RecommenderConfig) -> dict[str, Any]:
         "evidence": [one.name for one in state.scene.evidence],
         "towers": {name: asdict(tower.config) for name, tower in state.scene.towers.items()},
         "depth": state.scene.depth,
+        "precision": state.precision,
         "verdict": state.verdict.as_dict(),
         "coverage": {name: asdict(found) for name, found in state.coverage.items()},
     }
@@ -103,7 +108,10 @@ def read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
 def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
     items = Vocabulary(read_ids(saved.path("items.parquet")))
     layers = read_arrays(saved.path("layers.safetensors"))
-    evidence = tuple(_evidence(saved, name, len(items)) for name in card["evidence"])
+    evidence = tuple(
+        evidence_of(name, unpacked(read_arrays(saved.path(f"{name}.safetensors"))), len(items))
+        for name in card["evidence"]
+    )
     by_name = {one.name: one for one in evidence}
     towers = {
         name: restored_towers(by_name[name], TowerConfig(**config), _under(f"{name}.", layers))
@@ -115,7 +123,7 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
         raise ArtefactError(f"{saved.folder}: nothing is on sale, or no table is there")
     profiles = None
     if "profiles.safetensors" in saved.names:
-        brought = read_arrays(saved.path("profiles.safetensors"))
+        brought = unpacked(read_arrays(saved.path("profiles.safetensors")))
         users = Vocabulary(read_ids(saved.path("users.parquet")))
         vectors = checked_array(brought, "vectors", (len(users), None))
         contexts = checked_array(brought, "contexts", (len(items), vectors.shape[1]))
@@ -137,18 +145,22 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
         target=target,
         verdict=Verdict.from_dict(card["verdict"]),
         coverage={name: Coverage(**found) for name, found in card["coverage"].items()},
+        precision=card.get("precision", "float32"),
     )
     return state, RecommenderConfig.from_fields(card["config"])
 
 
-def _evidence(saved: Artefact, name: str, n_items: int) -> Evidence:
-    arrays = read_arrays(saved.path(f"{name}.safetensors"))
+def evidence_of(name: str, arrays: Arrays, n_items: int) -> Evidence:
+    """What `evidence_arrays` gave.
+
+    Raises:
+        ArtefactError: The arrays aren't those of evidence on so many items.
+    """
     vectors = checked_array(arrays, "vectors", (n_items, None))
     weights = _under("weights.", arrays)
     if weights and len(weights["rarity"]) != n_items:
         raise ArtefactError(
-            f"{saved.folder}: the item-item weights of {name} are for {len(weights['rarity'])} items, not "
-            f"{n_items}"
+            f"the item-item weights of {name} are for {len(weights['rarity'])} items, not {n_items}"
         )
     return Evidence(
         name=name,
