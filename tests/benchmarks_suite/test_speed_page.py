@@ -33,13 +33,15 @@ def test_a_result_is_shown_as_it_says(tmp_path):
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_a_json_of_any_other_making_is_shown_too(tmp_path, wrapped):
     rows = [{"model": "a", "users_per_second": 12_345.6, "nested": {"x": 1}}]
-    found = {"measurements": rows, "n_users": 5, "commit": "0123456789abcdef"} if wrapped else rows
+    more = {"times": {"fast": {"seconds": 0.5}, "slow": {"seconds": 2.0}}, "load": 1.5, "versions": "none"}
+    found = {"measurements": rows, "n_users": 5, "commit": "0123456789abcdef", **more} if wrapped else rows
     (tmp_path / "batch_scoring.json").write_text(json.dumps(found))
     page = render(tmp_path)
     assert "## Batch scoring" in page
     assert "| model | users per second |" in page
     assert "| a | 12,345.6 |" in page
     assert ("n users 5." in page) == wrapped
+    assert ("| fast | 0.5 |" in page) == ("load 1.5" in page) == wrapped
 
 
 def test_sections_stand_in_their_order(tmp_path):
@@ -74,4 +76,6 @@ def test_the_drawn_log_has_its_rows_a_long_tail_and_one_seed(tmp_path):
     assert frame.height == 100_000
     assert frame["timestamp"].is_sorted()
     counts = np.sort(frame["item_id"].value_counts()["count"].to_numpy())[::-1]
-    assert counts[: len(counts) // 10].sum() > 0.25 * frame.height
+    tenth, half = counts[: len(counts) // 10].sum(), counts[len(counts) // 2 :].sum()
+    assert tenth > 2 * frame.height / 10  # few items have much
+    assert half < frame.height / 4  # and many little

@@ -45,7 +45,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         other = python_with_rectools(args.environment or Path(scratch, "environment"))
         pythons = {"rectransfer": sys.executable, "RecTools": other, "ranx": other}
-        rows = [row for ids in ("integers", "text") for row in compare(Path(scratch), ids, pythons, args)]
+        whole = {name: python for name, python in pythons.items() if name != "ranx"}  # it takes text only
+        rows = [
+            *compare(Path(scratch), "integers", whole, args),
+            *compare(Path(scratch), "text", pythons, args),
+        ]
     write_result(
         "metrics",
         title="Metrics of a million recommendations",

@@ -52,13 +52,22 @@ def section(name: str, result: Mapping[str, Any]) -> str:
     if is_rows(rows):
         parts.append(table(rows, result.get("columns") or headings(rows)))
     for key, value in result.items():
-        if key not in SHOWN and is_rows(value):
-            parts += [f"**{key.replace('_', ' ')}**", table(value, headings(value))]
+        if key not in SHOWN and (found := as_rows(value)):
+            parts += [f"**{key.replace('_', ' ')}**", table(found, headings(found))]
     plain = {key: value for key, value in result.items() if key not in SHOWN and is_plain(value)}
     settings = {key: value for key, value in dict(result.get("settings") or {}).items() if is_plain(value)}
     parts += [line(values) for values in (plain, settings) if values]
     parts.append(measured(name, result))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def as_rows(value: Any) -> list[dict[str, Any]]:
+    """Rows as they are, or a row for each name of a mapping; none of anything else."""
+    if is_rows(value):
+        return list(value)
+    if isinstance(value, dict) and value and all(isinstance(one, dict) for one in value.values()):
+        return [{"name": name, **one} for name, one in value.items()]
+    return []
 
 
 def is_rows(value: Any) -> bool:
@@ -99,17 +108,19 @@ def line(values: Mapping[str, Any]) -> str:
     return "; ".join(f"{key.replace('_', ' ')} {cell(value)}" for key, value in values.items()) + "."
 
 
-def measured(name: str, result: Mapping[str, Any]) -> str:
+def measured(file: str, result: Mapping[str, Any]) -> str:
     """Where, when and with what."""
-    versions = ", ".join(f"{library} {one}" for library, one in dict(result.get("versions") or {}).items())
+    known = result.get("versions")
+    versions = ", ".join(f"{name} {one}" for name, one in known.items()) if isinstance(known, dict) else ""
+    load = result.get("load")
     parts = [
         f"commit {str(result['commit'])[:9]}" if result.get("commit") else "",
         str(result.get("date", "")),
         f"{result['cores']} cores" if result.get("cores") else "",
-        f"load {result['load'][0]}" if result.get("load") else "",
+        f"load {load[0] if isinstance(load, list) else load}" if load else "",
         versions,
     ]
-    link = f"[{name}.json](results/speed/{name}.json)"
+    link = f"[{file}.json](results/speed/{file}.json)"
     return f"*Measured at {'; '.join(part for part in parts if part)}: {link}*"
 
 
