@@ -2,6 +2,7 @@
 # make test    the tests, with coverage
 # make lint    ruff and mypy          make docs      the documentation, into site/
 # make bench-accuracy  what is missing of docs/results.md: all tasks, shares and seeds, an hour and more
+# make bench-speed  docs/speed.md: against gensim, RecTools, ranx and pandas; memory, start-up, compression
 # make bench-accuracy-quick  two cells, into results/quick      make examples  every script in examples/
 # make clean   removes what these leave behind; make distclean removes the environment, too
 #
@@ -23,7 +24,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint format docs examples bench bench-accuracy bench-accuracy-quick bench-ablation \
-	bench-explain bench-options bench-selection constraints clean distclean
+	bench-explain bench-options bench-selection bench-speed constraints clean distclean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -61,6 +62,12 @@ bench-accuracy: $(VENV)/.installed-dev
 bench-accuracy-quick: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/accuracy.py --quick $(BENCH_ARGS)
 	$(BIN)/python tests/benchmarks/render.py --cells results/quick --page results/quick/results.md
+
+# The large log takes half an hour and 2 GB; RecTools and ranx are installed into a scratch environment.
+bench-speed: $(VENV)/.installed-dev
+	@set -e; for name in pretraining large metrics reading retrieval startup compression; do \
+		echo "== $$name"; $(ONE_THREAD) $(BIN)/python tests/benchmarks/speed/$$name.py; done
+	$(BIN)/python tests/benchmarks/speed/page.py
 
 bench-ablation: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/ablation.py

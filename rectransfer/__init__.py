@@ -14,10 +14,11 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from rectransfer.compression import compress
     from rectransfer.embeddings import EmbeddingTable, Item2Vec, User2Vec
     from rectransfer.errors import RectransferError
     from rectransfer.evaluation import Comparison, compare
-    from rectransfer.logs import InteractionLog, fetch, plant, read_log
+    from rectransfer.logs import InteractionLog, fetch, plant, read_log, spill_log
     from rectransfer.pretrained import Pretrained, load_pretrained, pretrain
     from rectransfer.recommend import Recommender, load_recommender
     from rectransfer.selection import select_source
@@ -38,6 +39,7 @@ __all__ = [
     "__version__",
     "align",
     "compare",
+    "compress",
     "fetch",
     "load_pretrained",
     "load_recommender",
@@ -45,14 +47,16 @@ __all__ = [
     "pretrain",
     "read_log",
     "select_source",
+    "spill_log",
     "tune",
 ]
 
 _HOMES: Final = {
+    "compression": ("compress",),
     "embeddings": ("EmbeddingTable", "Item2Vec", "User2Vec"),
     "errors": ("RectransferError",),
     "evaluation": ("Comparison", "compare"),
-    "logs": ("InteractionLog", "fetch", "plant", "read_log"),
+    "logs": ("InteractionLog", "fetch", "plant", "read_log", "spill_log"),
     "pretrained": ("Pretrained", "load_pretrained", "pretrain"),
     "recommend": ("Recommender", "load_recommender"),
     "selection": ("select_source",),

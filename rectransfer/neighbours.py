@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from rectransfer.artefacts import checked_array, checked_csr
 from rectransfer.errors import InputError
 
 __all__ = ["ItemWeights", "Neighbours", "UserKernel", "item_weights", "solve_neighbours"]
@@ -155,22 +156,17 @@ class Neighbours:
         """What `arrays` gave.
 
         Raises:
-            KeyError: An array is missing.
-            ValueError: Shapes don't fit each other.
+            ArtefactError: An array is missing, or they don't fit each other.
         """
-        l2, typical = (float(value) for value in arrays["scalars"])
-        rarity = arrays["rarity"]
-        matrix = csr_array(
-            (arrays["data"], arrays["indices"], arrays["indptr"]),
-            shape=(len(arrays["indptr"]) - 1, len(rarity)),
-        )
+        l2, typical = (float(value) for value in checked_array(arrays, "scalars", (2,)))
+        rarity = checked_array(arrays, "rarity", (None,))
         if "inverse" not in arrays:
-            if matrix.shape[0] != len(rarity):
-                raise ValueError(f"weights of shape {matrix.shape} for {len(rarity)} items")
+            matrix = checked_csr(arrays, (len(rarity), len(rarity)))
             return cls(l2, typical, rarity, ItemWeights(matrix, l2))
-        if arrays["inverse"].shape != (matrix.shape[0],) * 2 or len(arrays["explained"]) != len(rarity):
-            raise ValueError(f"a kernel of shape {arrays['inverse'].shape} for {matrix.shape} interactions")
-        return cls(l2, typical, rarity, UserKernel(matrix, arrays["inverse"], arrays["explained"]))
+        matrix = checked_csr(arrays, (len(arrays["inverse"]), len(rarity)))
+        inverse = checked_array(arrays, "inverse", (matrix.shape[0],) * 2)
+        explained = checked_array(arrays, "explained", (len(rarity),))
+        return cls(l2, typical, rarity, UserKernel(matrix, inverse, explained))
 
     def moved(self, rows: npt.NDArray[np.int64]) -> "Neighbours":
         """The weights in the rows of another vocabulary.
@@ -217,7 +213,11 @@ def solve_neighbours(counts: csr_array, l2: float, keep: int = 200, seed: int = 
     if l2 <= 0 or keep < 1:
         raise InputError(f"l2={l2}, keep={keep}; both must be positive")
     if min(counts.shape) > LARGEST_GRAM:
-        drawn = np.random.default_rng(seed).choice(counts.shape[0], LARGEST_GRAM, replace=False)
+        taking = np.flatnonzero(
+            np.diff(counts.indptr)
+        )  # of a source on disk, only a sample's users are in it
+        n = min(LARGEST_GRAM, len(taking))
+        drawn = np.random.default_rng(seed).choice(taking, n, replace=False)
         counts = csr_array(counts[np.sort(drawn)])
     lengths = np.diff(counts.indptr)
     typical = float(lengths[lengths > 0].mean()) if len(counts.data) else 1.0

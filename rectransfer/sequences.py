@@ -1,6 +1,7 @@
 """From a log to the sequences that embeddings learn from: baskets, sessions, or whole histories."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -167,22 +168,27 @@ class Corpus:
         n_lines: Lines in it.
         n_tokens: Tokens in it.
         counts: How often each vocabulary row is in it, shape `(n_items,)`.
+        longest: Items in the longest sequence, before long ones were split.
     """
 
     path: Path
     n_lines: int
     n_tokens: int
     counts: npt.NDArray[np.int64]
+    longest: int
 
 
-def write_corpus(sequences: Sequences, path: str | Path, *, shuffle: int | None = None) -> Corpus:
+def write_corpus(
+    sequences: Sequences | Iterable[Sequences], path: str | Path, *, shuffle: int | None = None
+) -> Corpus:
     """Write sequences as a gensim corpus file.
 
     Lines of more than 10,000 tokens are split, as gensim would drop their rest without a word. Lines of a
     single token are left out, as they have no pair to learn from.
 
     Args:
-        sequences: What to write.
+        sequences: What to write: all of them, or parts over one vocabulary, of which one is in memory at a
+            time.
         path: Where to.
         shuffle: A seed, to put the items of each sequence in a random order; None keeps theirs.
 
@@ -190,26 +196,32 @@ def write_corpus(sequences: Sequences, path: str | Path, *, shuffle: int | None 
         InputError: No sequence has two items.
     """
     path = Path(path)
-    ordered = sequences.items.select(_ITEMS) if shuffle is None else _shuffled(sequences, shuffle)
-    lines = _split(ordered).filter(pl.col(_ITEMS).list.len() > 1)
-    if not lines.height:
+    rng = None if shuffle is None else np.random.default_rng(shuffle)
+    n_all = n_lines = longest = 0
+    counts = np.zeros(0, np.int64)
+    with path.open("wb") as file:
+        for part in [sequences] if isinstance(sequences, Sequences) else sequences:
+            lines = _split(part.items.select(_ITEMS) if rng is None else _shuffled(part, rng))
+            lines = lines.filter(pl.col(_ITEMS).list.len() > 1)
+            for some in lines.iter_slices(_LINES_AT_ONCE):
+                text = some.select(pl.col(_ITEMS).cast(pl.List(pl.String)).list.join(" "))
+                text.write_csv(file, include_header=False, quote_style="never")
+            tokens = lines[_ITEMS].explode().drop_nulls().to_numpy()
+            found = np.bincount(tokens, minlength=len(part.vocabulary)).astype(np.int64)
+            counts = found if not len(counts) else counts + found
+            n_all, n_lines, longest = n_all + part.n, n_lines + lines.height, max(longest, part.longest)
+    if not n_lines:
         raise InputError(
-            f"none of the {sequences.n:,} sequences has two items, so there are no pairs to learn from; "
+            f"none of the {n_all:,} sequences has two items, so there are no pairs to learn from; "
             "cut longer ones (by='user', or a larger gap)"
         )
-    with path.open("wb") as file:
-        for part in lines.iter_slices(_LINES_AT_ONCE):
-            text = part.select(pl.col(_ITEMS).cast(pl.List(pl.String)).list.join(" "))
-            text.write_csv(file, include_header=False, quote_style="never")
-    tokens = lines[_ITEMS].explode()
-    counts = np.bincount(tokens.to_numpy(), minlength=len(sequences.vocabulary)).astype(np.int64)
-    return Corpus(path, n_lines=lines.height, n_tokens=tokens.len(), counts=counts)
+    return Corpus(path, n_lines, int(counts.sum()), counts, longest)
 
 
-def _shuffled(sequences: Sequences, seed: int) -> pl.DataFrame:
+def _shuffled(sequences: Sequences, rng: np.random.Generator) -> pl.DataFrame:
     flat = sequences.items[_ITEMS].explode().to_numpy()
     owner = np.repeat(np.arange(sequences.n), sequences.lengths)
-    order = np.lexsort((np.random.default_rng(seed).random(len(flat)), owner))
+    order = np.lexsort((rng.random(len(flat)), owner))
     mixed = pl.DataFrame({_PART: owner, _ITEMS: flat[order]})
     return mixed.group_by(_PART, maintain_order=True).agg(_ITEMS).select(_ITEMS)
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from rectransfer.artefacts import checked_array, checked_csr
 from rectransfer.errors import InputError
 
 __all__ = ["Transitions", "count_transitions"]
@@ -115,14 +116,11 @@ class Transitions:
         """What `arrays` gave.
 
         Raises:
-            KeyError: An array is missing.
-            ValueError: Shapes don't fit each other.
+            ArtefactError: An array is missing, or they don't fit each other.
         """
-        n = len(arrays["totals"])
-        if len(arrays["arrivals"]) != n or len(arrays["indptr"]) != n + 1:
-            raise ValueError(f"transitions of {len(arrays['indptr']) - 1} items, with totals of {n}")
-        parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-        return cls(csr_array(parts, shape=(n, n)), arrays["totals"], arrays["arrivals"])
+        totals = checked_array(arrays, "totals", (None,))
+        arrivals = checked_array(arrays, "arrivals", (len(totals),))
+        return cls(checked_csr(arrays, (len(totals), len(totals))), totals, arrivals)
 
 
 def count_transitions(

@@ -24,7 +24,7 @@ ORDER = (
     {"explain"},
     {"pretrained"},
     {"recommend"},
-    {"tuning"},
+    {"tuning", "compression"},
     {"selection"},
     {"evaluation"},
     {"report"},

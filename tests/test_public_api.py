@@ -45,6 +45,7 @@ PUBLIC = [
     "__version__",
     "align",
     "compare",
+    "compress",
     "fetch",
     "load_pretrained",
     "load_recommender",
@@ -52,6 +53,7 @@ PUBLIC = [
     "pretrain",
     "read_log",
     "select_source",
+    "spill_log",
     "tune",
 ]
 

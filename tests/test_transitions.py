@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 import rectransfer.transitions as room
-from rectransfer.errors import InputError
+from rectransfer.errors import ArtefactError, InputError
 from rectransfer.transitions import Transitions, count_transitions
 
 TEA, MILK, JAM, RICE = range(4)
@@ -114,5 +114,7 @@ class TestMoving:
 
     def test_arrays_that_do_not_fit(self):
         arrays = counted([[TEA], [MILK]]).arrays()
-        with pytest.raises(ValueError, match="transitions of 4 items, with totals of 3"):
+        with pytest.raises(ArtefactError, match=r"'indptr' is int\d+ of shape \(5,\)"):
             Transitions.from_arrays({**arrays, "totals": np.zeros(3), "arrivals": np.zeros(3)})
+        with pytest.raises(ArtefactError, match="outside of 4 columns"):
+            Transitions.from_arrays({**arrays, "indices": np.array([9])})

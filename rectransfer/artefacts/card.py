@@ -31,7 +31,8 @@ CARD: Final = "card.json"
 CHECKSUM: Final = "card_sha256"
 _RESERVED: Final = ("kind", "schema_version", "versions", "created", "files", CHECKSUM)
 _LIBRARIES: Final = ("numpy", "polars", "gensim", "torch")
-_PART: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
+_PART: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,200}[A-Za-z0-9_-])?")
+_LARGEST: Final = 100_000_000  # bytes; it is read whole
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,6 +55,8 @@ def read_card(folder: Path) -> dict[str, Any]:
     """
     path = folder / CARD
     try:
+        if (size := path.stat().st_size) > _LARGEST:
+            raise ArtefactError(f"{path} has {size:,} bytes, more than any card; check the path")
         card = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise ArtefactError(

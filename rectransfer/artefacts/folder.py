@@ -13,12 +13,12 @@ from typing import Any, Final
 from rectransfer.artefacts.card import (
     CARD,
     CHECKSUM,
-    SCHEMA_VERSION,
     card_sha256,
     card_text,
     is_safe_name,
     read_card,
 )
+from rectransfer.artefacts.migrate import migrated, readable
 from rectransfer.errors import ArtefactError, InputError
 
 __all__ = ["Artefact", "Writer", "load_artefact", "save_artefact"]
@@ -92,11 +92,7 @@ def load_artefact(folder: str | Path, *, kind: str) -> Artefact:
     if not folder.is_dir():
         raise ArtefactError(f"there is no folder {folder}; check the path, or save the {kind} first")
     card = read_card(folder)
-    if card["schema_version"] != SCHEMA_VERSION:
-        raise ArtefactError(
-            f"{folder / CARD} has schema version {card['schema_version']!r}, this rectransfer reads version "
-            f"{SCHEMA_VERSION}; save it again, or install the release that wrote it: {card.get('versions')}"
-        )
+    readable(card, folder)
     if card["kind"] != kind:
         raise ArtefactError(f"{folder} holds a {card['kind']!r}, expected a {kind!r}; check the path")
     for name, entry in card["files"].items():
@@ -106,7 +102,7 @@ def load_artefact(folder: str | Path, *, kind: str) -> Artefact:
             f"{folder / CARD} was altered: its content doesn't have the checksum that it was saved with; "
             "restore the folder from a copy, or save it again"
         )
-    return Artefact(folder=folder, card=card)
+    return Artefact(folder=folder, card=migrated(card, folder))
 
 
 def save_artefact(

@@ -3,7 +3,7 @@
 import logging
 import tempfile
 from dataclasses import asdict, dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from rectransfer.artefacts import library_versions
 from rectransfer.embeddings._training import check_training, epochs_shown, n_workers
 from rectransfer.embeddings.table import EmbeddingTable
 from rectransfer.errors import InputError
-from rectransfer.sequences import Corpus, Sequences, write_corpus
+from rectransfer.sequences import By, Corpus, Sequences, write_corpus
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["Item2Vec"]
@@ -103,33 +103,73 @@ class Item2Vec:
             chosen = self.chosen_for(sequences)
             order = chosen.seed if chosen.shuffle else None
             corpus = write_corpus(sequences, Path(folder) / "corpus.txt", shuffle=order)
-            model = chosen._train(corpus, sequences, start, progress)
+            return self.fit_corpus(
+                corpus,
+                sequences.vocabulary,
+                by=sequences.by,
+                span=sequences.span,
+                progress=progress,
+                start=start,
+            )
+
+    def fit_corpus(
+        self,
+        corpus: Corpus,
+        vocabulary: Vocabulary,
+        *,
+        by: By,
+        span: tuple[datetime, datetime] | tuple[int, int],
+        progress: bool = False,
+        start: EmbeddingTable | None = None,
+    ) -> EmbeddingTable:
+        """Learn a table from a corpus file, which gensim reads line by line: it may be larger than memory.
+
+        Args:
+            corpus: What `write_corpus` wrote, in a random order where `shuffled(by)` says so.
+            vocabulary: The items behind its tokens.
+            by: What its lines are.
+            span: The first and the last timestamp that went in.
+            progress: Whether to show the epochs.
+            start: A table to go on from.
+
+        Raises:
+            InputError: No item is seen `min_count` times, or `start` has other dimensions or ids.
+        """
+        chosen = self._chosen(by, corpus.longest)
+        model = chosen._train(corpus, vocabulary, start, progress)
         # gensim orders its words by frequency: bring them back into the vocabulary's order
         words = np.array(model.wv.index_to_key, dtype=np.int64)
         by_row = np.argsort(words)
         rows = words[by_row]
         return EmbeddingTable(
-            vocabulary=Vocabulary(sequences.vocabulary.take(rows)),
+            vocabulary=Vocabulary(vocabulary.take(rows)),
             vectors=model.wv.vectors[by_row],
             contexts=model.syn1neg[by_row],
             counts=corpus.counts[rows],
             ns_exponent=self.ns_exponent,
-            provenance=chosen._provenance(sequences, corpus, start),
+            provenance=chosen._provenance(by, span, corpus, start),
         )
 
     def chosen_for(self, sequences: Sequences) -> "Item2Vec":
         """The same, with the values that None stands for."""
-        history = sequences.by == "user"
-        window = min(NEAR if history else BASKET, max(sequences.longest - 1, 1))
+        return self._chosen(sequences.by, sequences.longest)
+
+    def shuffled(self, by: By) -> bool:
+        """Whether the items of such sequences are put in a random order."""
+        return by != "user" if self.shuffle is None else self.shuffle
+
+    def _chosen(self, by: By, longest: int) -> "Item2Vec":
+        history = by == "user"
+        window = min(NEAR if history else BASKET, max(longest - 1, 1))
         return replace(
             self,
             window=self.window or window,
             shrink_windows=history if self.shrink_windows is None else self.shrink_windows,
-            shuffle=not history if self.shuffle is None else self.shuffle,
+            shuffle=self.shuffled(by),
         )
 
     def _train(
-        self, corpus: Corpus, sequences: Sequences, start: EmbeddingTable | None, progress: bool
+        self, corpus: Corpus, vocabulary: Vocabulary, start: EmbeddingTable | None, progress: bool
     ) -> Any:
         model = Word2Vec(
             vector_size=self.dimensions,
@@ -157,7 +197,7 @@ class Item2Vec:
             {str(row): int(corpus.counts[row]) for row in seen}, corpus_count=corpus.n_lines
         )
         if start is not None:
-            _begin_from(model, start, sequences)
+            _begin_from(model, start, vocabulary)
         with epochs_shown(self.epochs, progress) as callbacks:
             model.train(
                 corpus_file=str(corpus.path),
@@ -169,26 +209,30 @@ class Item2Vec:
         return model
 
     def _provenance(
-        self, sequences: Sequences, corpus: Corpus, start: EmbeddingTable | None
+        self,
+        by: By,
+        span: tuple[datetime, datetime] | tuple[int, int],
+        corpus: Corpus,
+        start: EmbeddingTable | None,
     ) -> dict[str, Any]:
         return {
             "model": "item2vec",
             "hyper_parameters": asdict(self),
-            "sequences": {"by": sequences.by, "lines": corpus.n_lines, "tokens": corpus.n_tokens},
-            "span": [when.isoformat() if isinstance(when, date) else when for when in sequences.span],
+            "sequences": {"by": by, "lines": corpus.n_lines, "tokens": corpus.n_tokens},
+            "span": [when.isoformat() if isinstance(when, date) else when for when in span],
             "versions": library_versions(),
             "start": start.digest() if start is not None else None,
         }
 
 
-def _begin_from(model: Any, start: EmbeddingTable, sequences: Sequences) -> None:
+def _begin_from(model: Any, start: EmbeddingTable, vocabulary: Vocabulary) -> None:
     if start.dimensions != model.vector_size:
         raise InputError(
             f"expected {model.vector_size} dimensions, start has {start.dimensions}; "
             f"use Item2Vec(dimensions={start.dimensions})"
         )
     words = np.array(model.wv.index_to_key, dtype=np.int64)
-    rows = start.vocabulary.rows(sequences.vocabulary.take(words))
+    rows = start.vocabulary.rows(vocabulary.take(words))
     known = rows >= 0
     if not known.any():
         raise InputError(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rectransfer.artefacts import (
+    MISFITS,
     Artefact,
     Writer,
     load_artefact,
@@ -206,7 +207,7 @@ class EmbeddingTable:
                 ns_exponent=fields["ns_exponent"],
                 provenance=fields["provenance"],
             )
-        except (InputError, KeyError, TypeError, ValueError) as error:
+        except MISFITS as error:
             raise ArtefactError(
                 f"the table in {saved.folder / prefix} does not fit its card: {error!r}; restore the folder "
                 "from a copy, or save it again"

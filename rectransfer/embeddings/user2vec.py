@@ -18,7 +18,7 @@ from rectransfer.embeddings._training import check_training, epochs_shown, n_wor
 from rectransfer.embeddings.table import EmbeddingTable
 from rectransfer.embeddings.user_table import Method, UserTable
 from rectransfer.errors import InputError
-from rectransfer.logs import InteractionLog
+from rectransfer.logs import InteractionLog, SpilledLog
 from rectransfer.sequences import LONGEST_LINE
 from rectransfer.vocabulary import Vocabulary
 
@@ -81,12 +81,16 @@ class User2Vec:
         check_training(self)
 
     def fit(
-        self, log: InteractionLog, items: EmbeddingTable | None = None, *, progress: bool = False
+        self,
+        log: InteractionLog | SpilledLog,
+        items: EmbeddingTable | None = None,
+        *,
+        progress: bool = False,
     ) -> UserTable:
         """Learn a vector for each user who has an item that is known.
 
         Args:
-            log: The users' interactions.
+            log: The users' interactions; on disk, for `"pooled"`.
             items: The item table. `"pooled"` needs it; `"pv-dbow"` begins from its output vectors if given.
             progress: Whether to show the epochs of `"pv-dbow"`.
 
@@ -109,10 +113,12 @@ class User2Vec:
         if self.method == "pooled":
             if items is None:
                 raise InputError("method='pooled' pools item vectors: fit(log, items) needs the item table")
-            users, vectors = pool(log, items, self.decay)
+            users, vectors = _pool_parts(log, items, self.decay)
             return UserTable(
                 users, vectors, items.vocabulary, items.contexts, self.method, self._provenance(log, items)
             )
+        if isinstance(log, SpilledLog):
+            raise InputError("method='pv-dbow' learns from a log in memory; a log on disk takes 'pooled'")
         return self._learn(log, items, progress)
 
     def _learn(self, log: InteractionLog, items: EmbeddingTable | None, progress: bool) -> UserTable:
@@ -156,7 +162,7 @@ class User2Vec:
         contexts = model.syn1neg[np.argsort(words)]
         return UserTable(users, model.dv.vectors, known, contexts, self.method, self._provenance(log, items))
 
-    def _provenance(self, log: InteractionLog, items: EmbeddingTable | None) -> dict[str, Any]:
+    def _provenance(self, log: InteractionLog | SpilledLog, items: EmbeddingTable | None) -> dict[str, Any]:
         used = {"method": self.method, "decay": self.decay} if self.method == "pooled" else asdict(self)
         return {
             "model": "user2vec",
@@ -195,6 +201,25 @@ def pool(
     shape = (len(users), len(items))
     mean = sp.csr_array((weights.astype(np.float32), (place, aged["row"].to_numpy())), shape=shape)
     return users, np.asarray(mean @ items.vectors, dtype=np.float32)
+
+
+def _pool_parts(
+    log: InteractionLog | SpilledLog, items: EmbeddingTable, decay: float
+) -> tuple[Vocabulary, npt.NDArray[np.float32]]:
+    """`pool`, for a log on disk one part at a time; users in ascending order."""
+    if isinstance(log, InteractionLog):
+        return pool(log, items, decay)
+    known = (part for part in log.parts() if (items.vocabulary.rows(part.items.ids) >= 0).any())
+    pooled = [pool(part, items, decay) for part in known]
+    if not pooled:
+        raise InputError(
+            f"none of the {log.n_items:,} items of {log.name} is among the table's {len(items):,}; use the "
+            "table that was learned from this log"
+        )
+    ids = pl.concat([users.ids for users, _ in pooled])
+    order = ids.arg_sort()
+    vectors = np.concatenate([vectors for _, vectors in pooled])
+    return Vocabulary(ids.gather(order)), vectors[order.to_numpy()]
 
 
 class _Documents:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rectransfer.artefacts import (
+    MISFITS,
     Artefact,
     Writer,
     load_artefact,
@@ -142,7 +143,7 @@ class UserTable:
                 method=fields["method"],
                 provenance=fields["provenance"],
             )
-        except (InputError, KeyError, TypeError, ValueError) as error:
+        except MISFITS as error:
             raise ArtefactError(
                 f"the table in {saved.folder / prefix} does not fit its card: {error!r}; restore the folder "
                 "from a copy, or save it again"

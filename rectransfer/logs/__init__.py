@@ -12,6 +12,7 @@ from rectransfer.logs.filters import (
 )
 from rectransfer.logs.interaction_log import InteractionLog, require_log
 from rectransfer.logs.read import read_log, scan_log
+from rectransfer.logs.spilled import SpilledLog, spill_log
 from rectransfer.logs.splits import (
     TimeSplit,
     UserSample,
@@ -31,6 +32,7 @@ __all__ = [
     "PlantedConfig",
     "PlantedDomains",
     "PublicData",
+    "SpilledLog",
     "TimeSplit",
     "UserSample",
     "UserSplit",
@@ -49,5 +51,6 @@ __all__ = [
     "require_log",
     "scan_log",
     "share_of_users",
+    "spill_log",
     "split_by_time",
 ]

@@ -14,7 +14,7 @@ from rectransfer.logs.interaction_log import InteractionLog
 from rectransfer.logs.naming import choose_columns
 from rectransfer.logs.normalise import to_polars
 
-__all__ = ["read_log", "scan_log"]
+__all__ = ["expand_files", "read_log", "scan_log"]
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def scan_log(
     Raises:
         InputError: As `read_log`, for what the files' heads show.
     """
-    files = _files([data] if isinstance(data, str | Path) else list(data))
+    files = expand_files([data] if isinstance(data, str | Path) else list(data))
     logger.debug("reading %d files, the first is %s", len(files), files[0])
     parts = [_scan(file, columns) for file in files]
     schema = parts[0].collect_schema()
@@ -108,7 +108,12 @@ def _are_paths(data: Any) -> bool:
     return isinstance(data, list | tuple) and all(isinstance(part, str | Path) for part in data)
 
 
-def _files(given: Sequence[str | Path]) -> list[Path]:
+def expand_files(given: Sequence[str | Path]) -> list[Path]:
+    """The files behind names, folders and patterns, all of one kind.
+
+    Raises:
+        InputError: There are none, one is missing, or their kinds differ.
+    """
     if not given:
         raise InputError("no file to read: the list is empty")
     files = [file for path in given for file in _expanded(path)]

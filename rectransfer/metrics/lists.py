@@ -1,13 +1,19 @@
 """Ranks and labels out of recommendation lists, for models that hand out lists and no scores."""
 
+from typing import Final
+
 import numpy as np
 import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
+from rectransfer.metrics.pairs import Numbers, number_together, sorted_pairs, sorted_pairs_with
 from rectransfer.metrics.ranks import RelevantRanks
 
 __all__ = ["label_lists", "ranks_from_lists"]
+
+_MOST: Final = 2**31
+"""Ranks lie below this, so that user and rank fit one number."""
 
 
 def ranks_from_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> RelevantRanks:
@@ -30,22 +36,31 @@ def ranks_from_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> RelevantR
         >>> ranks_from_lists(lists, pl.DataFrame({"user_id": ["u", "u"], "item_id": ["b", "c"]})).ranks
         array([ 2., inf])
     """
-    key = [Columns.User, Columns.Item]
-    _check_lists(recommended, test)
-    wanted = test.select(key).unique().sort(key)
-    ranked = wanted.join(
-        recommended.select(*key, Columns.Rank), on=key, how="left", maintain_order="left", nulls_equal=False
-    )[Columns.Rank]
-    sizes = wanted.group_by(Columns.User, maintain_order=True).len("relevant")
-    lengths = sizes.join(
-        recommended.group_by(Columns.User).len("listed"), on=Columns.User, how="left", maintain_order="left"
-    )["listed"]
+    _check_ids(recommended, test, Columns.Rank)
+    _check_ranks(recommended[Columns.Rank])
+    _, listed_users, test_users = number_together(recommended[Columns.User], test[Columns.User])
+    n_items, listed_items, test_items = number_together(recommended[Columns.Item], test[Columns.Item])
+    listed_ranks = recommended[Columns.Rank].cast(pl.Int64).to_numpy()
+    _check_once(sorted_pairs(listed_users, listed_ranks, _MOST), Columns.Rank)
+    listed, place = sorted_pairs_with(listed_users, listed_items, n_items, listed_ranks)
+    _check_once(listed, Columns.Item)
+    wanted = sorted_pairs(test_users, test_items, n_items)
+    wanted = wanted[np.diff(wanted, prepend=-1) > 0]
+    owner = wanted // n_items
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    own = owner[starts]  # ascending, as the ids are
+    ends = np.searchsorted(listed, np.stack([own, own + 1]) * n_items)
+    ranks = np.full(len(wanted), np.inf)
+    if len(listed):
+        at = np.minimum(np.searchsorted(listed, wanted), len(listed) - 1)
+        found = np.flatnonzero(listed[at] == wanted)
+        ranks[found] = place[at[found]]
     return RelevantRanks(
-        ranks=ranked.cast(pl.Float64).fill_null(float("inf")).to_numpy().copy(),
-        offsets=np.concatenate([[0], np.cumsum(sizes["relevant"].to_numpy())]).astype(np.int64),
-        n_candidates=lengths.fill_null(0).to_numpy().astype(np.int64),
-        users=np.arange(sizes.height, dtype=np.int64),
-        ties=np.ones(wanted.height, dtype=np.int64),
+        ranks=ranks,
+        offsets=np.append(starts, len(wanted)).astype(np.int64),
+        n_candidates=(ends[1] - ends[0]).astype(np.int64),
+        users=np.arange(len(starts), dtype=np.int64),
+        ties=np.ones(len(wanted), dtype=np.int64),
     )
 
 
@@ -81,19 +96,25 @@ def label_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _check_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> None:
-    _check_ids(recommended, test, Columns.Rank)
-    if (ranks := recommended[Columns.Rank]).null_count() or (ranks.len() and not (ranks >= 1).all()):
+def _check_ranks(ranks: pl.Series) -> None:
+    if ranks.null_count() or (ranks.len() and ranks.min() < 1):  # type: ignore[operator]
         raise InputError(
             f"{Columns.Rank} counts from 1, without nulls; {ranks.null_count()} of {ranks.len()} are null, "
             f"{(ranks < 1).sum()} lie below 1"
         )
-    for column in (Columns.Item, Columns.Rank):
-        twice = recommended.select(pl.struct(Columns.User, column).is_duplicated()).to_series().sum()
-        if twice:
-            raise InputError(
-                f"{twice} of {recommended.height} rows repeat a user's {column}: each may be there once"
-            )
+    if ranks.len() and (ranks.max() >= _MOST or (ranks.dtype.is_float() and (ranks % 1 != 0).any())):  # type: ignore[operator]
+        raise InputError(f"{Columns.Rank} is a whole number below {_MOST:,}; the largest is {ranks.max()!r}")
+
+
+def _check_once(pairs: Numbers, column: str) -> None:
+    """Refuse sorted pairs that are there twice."""
+    same = pairs[1:] == pairs[:-1]
+    if not same.any():
+        return
+    twice = np.append(same, False) | np.append(False, same)
+    raise InputError(
+        f"{np.count_nonzero(twice)} of {len(pairs)} rows repeat a user's {column}: each may be there once"
+    )
 
 
 def _check_ids(recommended: pl.DataFrame, test: pl.DataFrame, *more: str) -> None:
@@ -101,6 +122,12 @@ def _check_ids(recommended: pl.DataFrame, test: pl.DataFrame, *more: str) -> Non
     for name, frame, needed in (("recommended", recommended, (*key, *more)), ("test", test, key)):
         if missing := [column for column in needed if column not in frame.columns]:
             raise InputError(f"{name} lacks the columns {missing}; it has {frame.columns}")
+    for name, frame in (("recommended", recommended), ("test", test)):
+        for column in key:
+            if missing_ids := frame[column].null_count():
+                raise InputError(
+                    f"{name}: {column} has {missing_ids} nulls in {frame.height} rows; drop them"
+                )
     for column in key:
         if recommended.height and recommended.schema[column] != test.schema[column]:
             raise InputError(

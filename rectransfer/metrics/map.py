@@ -32,28 +32,33 @@ class Map(AtK):
 
     def per_user(self, ranks: RelevantRanks) -> npt.NDArray[np.float64]:
         """The average precision of each user, shape `(n_users,)`."""
-        ahead, together = _relevant_around(ranks)
-        first = ranks.ranks - (ranks.ties - 1) / 2
-        pace = (together - 1) / np.maximum(ranks.ties - 1, 1)
+        near = ranks.within(self.k)  # what comes after adds nothing, and is ahead of nothing that does
+        ahead, together = _relevant_around(ranks, near)
+        ties = ranks.ties[near]
+        first = ranks.ranks[near] - (ties - 1) / 2
+        pace = (together - 1) / np.maximum(ties - 1, 1)
+        at_rank = np.zeros(len(ranks.ranks))
         # (ahead + 1 + (place - first) * pace) / place, with the place taken out of the sum over the tie
-        at_rank = (ahead + 1 - np.where(np.isfinite(first), first, 0.0) * pace) * ranks.expected(
-            1 / np.arange(1, self.k + 1)
-        ) + pace * ranks.expected(np.ones(self.k))
+        at_rank[near] = (ahead + 1 - first * pace) * ranks.expected(1 / np.arange(1, self.k + 1))[near]
+        at_rank[near] += pace * ranks.expected(np.ones(self.k))[near]
         precision = ranks.sum_per_user(at_rank) / np.minimum(ranks.n_relevant, self.k)
         return np.clip(precision, 0.0, 1.0)
 
 
-def _relevant_around(ranks: RelevantRanks) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """For each relevant item: how many of its user's relevant items rank before it, and how many with it."""
-    owner = ranks.owner
-    order = np.lexsort((ranks.ranks, owner))
-    sorted_owner, sorted_ranks = owner[order], ranks.ranks[order]
+def _relevant_around(
+    ranks: RelevantRanks, near: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """For some relevant items: how many of those of their user rank before, and how many with them."""
+    owner = np.searchsorted(ranks.offsets, near, side="right") - 1
+    order = np.lexsort((ranks.ranks[near], owner))
+    sorted_owner, sorted_ranks = owner[order], ranks.ranks[near][order]
     starts_tie = np.ones(len(order), dtype=bool)
     starts_tie[1:] = (np.diff(sorted_owner) != 0) | (sorted_ranks[1:] != sorted_ranks[:-1])
     tie = np.cumsum(starts_tie) - 1
     first = np.flatnonzero(starts_tie)
     size = np.diff(np.append(first, len(order)))
+    of_user = np.searchsorted(sorted_owner, sorted_owner[first])
     ahead, together = np.empty(len(order), dtype=np.int64), np.empty(len(order), dtype=np.int64)
-    ahead[order] = (first - ranks.offsets[sorted_owner[first]])[tie]
+    ahead[order] = (first - of_user)[tie]
     together[order] = size[tie]
     return ahead, together

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -99,12 +100,24 @@ class RelevantRanks:
             (array([2.5]), array([0.5]))
         """
         total = np.concatenate([[0.0], np.cumsum(np.asarray(weights, dtype=np.float64))])
-        k = len(total) - 1
-        spread = (self.ties - 1) / 2
-        before = np.minimum(self.ranks - spread - 1, k).astype(np.int64)  # inf becomes k: worth nothing
-        until = np.minimum(self.ranks + spread, k).astype(np.int64)
-        worth: Floats = (total[until] - total[before]) / self.ties
+        worth = np.zeros(len(self.ranks))
+        near = self.within(k := len(total) - 1)
+        ranks, ties = self.ranks[near], self.ties[near]
+        spread = (ties - 1) / 2
+        before = (ranks - spread - 1).astype(np.int64)
+        until = np.minimum(ranks + spread, k).astype(np.int64)
+        worth[near] = (total[until] - total[before]) / ties
         return worth
+
+    def within(self, k: int) -> Rows:
+        """Which relevant items may take one of the first `k` places, ascending; mostly they are few."""
+        return np.flatnonzero(self._first <= k)
+
+    @cached_property
+    def _first(self) -> Floats:
+        """The best place that each may take."""
+        first: Floats = self.ranks - (self.ties - 1) / 2
+        return first
 
     def sum_per_user(self, values: Floats) -> Floats:
         """Values of relevant items, shape `(n_relevant,)`, added up for each user: shape `(n_users,)`."""

@@ -31,6 +31,8 @@ class PretrainConfig:
         keep_histories: Latest interactions kept of each user, so that users who are known here bring their
             history to another domain. 0 keeps no interactions at all, neither these nor the counts that a
             target is pooled with, where they may not leave the source.
+        most_rows: Of a log on disk (`spill_log`), about how many rows the sample of users has that tower,
+            item-item weights and ranker learn from and whose histories are kept.
 
     Raises:
         InputError: A value out of its range.
@@ -48,6 +50,7 @@ class PretrainConfig:
     held_out: float = 0.2
     most_held_out: int = 500
     keep_histories: int = 1_000
+    most_rows: int = 3_000_000
 
     def __post_init__(self) -> None:
         if min(self.towers, self.per_user) < 1:
@@ -60,6 +63,8 @@ class PretrainConfig:
                 f"({self.neighbours_l2},) for a single one"
             )
         object.__setattr__(self, "neighbours_l2", tuple(self.neighbours_l2))
+        if self.most_rows < 1:
+            raise InputError(f"most_rows={self.most_rows}; expected at least 1")
         if self.keep_histories < 0 or self.most_held_out < 1 or min(self.neighbours_l2, default=0) <= 0:
             raise InputError(
                 f"keep_histories={self.keep_histories}, most_held_out={self.most_held_out}, neighbours_l2="

@@ -3,15 +3,17 @@
 import logging
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from rectransfer.artefacts import library_versions
 from rectransfer.columns import Columns
 from rectransfer.embeddings import EmbeddingTable
-from rectransfer.logs import InteractionLog, hold_out_users, require_log
+from rectransfer.logs import InteractionLog, SpilledLog, hold_out_users, require_log, spill_log
 from rectransfer.metrics import Ndcg, rank_relevant
 from rectransfer.neighbours import Neighbours, solve_neighbours
 from rectransfer.pretrained.config import PretrainConfig
@@ -34,14 +36,14 @@ from rectransfer.scene import Scene
 from rectransfer.sequences import sequences
 from rectransfer.transitions import Transitions, count_transitions
 
-__all__ = ["SOURCE", "pretrain"]
+__all__ = ["FEWEST", "SOURCE", "Made", "card_of", "latest", "learn", "measure", "pretrain"]
 
 logger = logging.getLogger(__name__)
 
 SOURCE: Final = "source"
 """What a source's signals are called by."""
 
-_FEWEST: Final = 20
+FEWEST: Final = 20
 """Users below which nobody is held out: too few to choose anything by."""
 
 _CHECKED: Final = Ndcg(10)
@@ -49,6 +51,19 @@ _MOST_CHECKED: Final = 500  # their scores of all items are in memory at once
 
 _UNMEASURED: Final = 3
 """Epochs of the tower where nobody is held out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What was learned from a whole log before, where tower and weights learn from a sample of its users.
+
+    Attributes:
+        table: The item table.
+        popularity: `log(1 + users who took it)` of each of its items.
+    """
+
+    table: EmbeddingTable
+    popularity: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +76,7 @@ class _Learned:
 
 
 def pretrain(
-    source: InteractionLog,
+    source: InteractionLog | SpilledLog | str | Path,
     *,
     config: PretrainConfig | None = None,
     seed: int = 0,
@@ -75,7 +90,9 @@ def pretrain(
     never seen. Then table and tower are learned again from everybody.
 
     Args:
-        source: The mature domain's log.
+        source: The mature domain's log. One that is larger than memory: Parquet files as `spill_log` takes
+            them, or what it gave; item vectors, profiles and popularity are learned from all of it, the rest
+            from a sample of the users (`PretrainConfig.most_rows`).
         config: How; the defaults are the ones that won on real logs.
         seed: Where randomness starts.
         deterministic: One thread for gensim, so that equal input gives equal results, bit for bit. It costs
@@ -91,18 +108,25 @@ def pretrain(
         >>> pretrain(planted.source)
         Pretrained(30 items, 60 users)
     """
-    require_log(source, "pretrain(source)")
+    if isinstance(source, str | Path):
+        with spill_log(source) as spilled:
+            return pretrain(spilled, config=config, seed=seed, deterministic=deterministic, progress=progress)
     settings = (config or PretrainConfig()).seeded(seed, deterministic)
+    if isinstance(source, SpilledLog):
+        from rectransfer.pretrained.large import pretrain_large  # it is built of this module's parts
+
+        return pretrain_large(source, settings, seed, progress)
+    require_log(source, "pretrain(source)")
     ranker: Ranker | None = None
     epochs, l2 = _UNMEASURED, settings.neighbours_l2[len(settings.neighbours_l2) // 2]
     metrics: dict[str, float] = {}
-    if source.n_users >= _FEWEST:
+    if source.n_users >= FEWEST:
         n = min(settings.most_held_out, max(2, round(settings.held_out * source.n_users)))
         split = hold_out_users(source, n=n, seed=seed)
         logger.info("learning from %s users, holding out %s", split.kept.n_users, n)
-        epochs, l2, ranker, metrics = _measure(split.kept, split.held_out, settings, seed, progress)
+        epochs, l2, ranker, metrics = measure(split.kept, split.held_out, settings, seed, progress)
     logger.info("learning from all %s users", source.n_users)
-    found = _learn(source, replace(settings, neighbours_l2=(l2,)), seed, progress, epochs=epochs)
+    found = learn(source, replace(settings, neighbours_l2=(l2,)), seed, progress, epochs=epochs)
     if ranker is None:
         logger.warning("%s users are too few to hold any out: the ranker stays at its start", source.n_users)
         ranker = Ranker.standard(found.scene.names, settings.ranker.hidden, seed)
@@ -117,13 +141,13 @@ def pretrain(
         weights=None if settings.keep_histories else found.weights.pruned(),
         transitions=found.transitions,
         taken=uncut(whole, len(found.table), longest=None).counts if settings.keep_histories else None,
-        histories=_latest(source, settings.keep_histories),
+        histories=latest(source, settings.keep_histories),
         config=settings,
-        card=_card(source, metrics, seed),
+        card=card_of(source, metrics, seed),
     )
 
 
-def _learn(
+def learn(
     log: InteractionLog,
     config: PretrainConfig,
     seed: int,
@@ -131,16 +155,18 @@ def _learn(
     *,
     held_out: InteractionLog | None = None,
     epochs: int = _UNMEASURED,
+    made: Made | None = None,
 ) -> _Learned:
-    """Table, item-item weights and tower of a log.
+    """Table (unless it is there already), item-item weights and tower of a log.
 
     The tower's epochs and the weights' ridge penalty are chosen on the held-out users, or were before.
     """
     by = config.by or ("session" if log.has_sessions else "user")
-    table = config.item2vec.fit(sequences(log, by=by), progress=progress)
+    table = made.table if made else config.item2vec.fit(sequences(log, by=by), progress=progress)
     histories = Histories.from_log(log, table.vocabulary)
     whole = uncut(histories, len(table), longest=None)
-    popularity = np.log1p(np.asarray(whole.seen.sum(axis=0)).ravel()).astype(np.float32)
+    own = np.log1p(np.asarray(whole.seen.sum(axis=0)).ravel()).astype(np.float32)
+    popularity = made.popularity if made else own
     validation = None
     if held_out is not None:
         # cut at random, short and long: a target's histories are thinner than a source's
@@ -194,14 +220,19 @@ def _best_weights(counts: csr_array, penalties: tuple[float, ...], validation: E
     return found[int(np.argmax(values))]
 
 
-def _measure(
-    kept: InteractionLog, held_out: InteractionLog, config: PretrainConfig, seed: int, progress: bool
+def measure(
+    kept: InteractionLog,
+    held_out: InteractionLog,
+    config: PretrainConfig,
+    seed: int,
+    progress: bool,
+    made: Made | None = None,
 ) -> tuple[int, float, Ranker, dict[str, float]]:
     """Learn without the held-out users; on them choose the epochs, train the ranker, and measure it.
 
     What the ranker is measured on, half of the held-out users, is learned from only afterwards.
     """
-    found = _learn(kept, config, seed, progress, held_out=held_out)
+    found = learn(kept, config, seed, progress, held_out=held_out, made=made)
     scene, n_items = found.scene, len(found.table)
     histories = Histories.from_log(held_out, found.table.vocabulary)
     rng = np.random.default_rng(seed)
@@ -223,20 +254,20 @@ def _measure(
     return found.epochs, found.weights.l2, ranker, metrics
 
 
-def _latest(log: InteractionLog, longest: int) -> InteractionLog | None:
+def latest(log: InteractionLog, longest: int) -> InteractionLog | None:
     """The latest interactions of each user."""
     if not longest:
         return None
     return log.with_frame(log.frame.group_by(Columns.User, maintain_order=True).tail(longest))
 
 
-def _card(source: InteractionLog, metrics: dict[str, float], seed: int) -> dict[str, Any]:
-    summary = source.describe()
+def card_of(source: InteractionLog | SpilledLog, metrics: dict[str, float], seed: int) -> dict[str, Any]:
+    """Data span, counts and metrics."""
     return {
         "name": source.name,
-        "rows": summary.rows,
-        "users": summary.users,
-        "items": summary.items,
+        "rows": len(source),
+        "users": source.n_users,
+        "items": source.n_items,
         "span": [when.isoformat() if isinstance(when, date) else when for when in source.span],
         "held_out": metrics,
         "seed": seed,

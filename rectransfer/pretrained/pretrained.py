@@ -7,16 +7,26 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 from scipy.sparse import csr_array
 
-from rectransfer.artefacts import Artefact, Writer, load_artefact, read_arrays, save_artefact, write_arrays
+from rectransfer.artefacts import (
+    MISFITS,
+    Artefact,
+    Writer,
+    checked_array,
+    checked_csr,
+    load_artefact,
+    read_arrays,
+    read_frame,
+    save_artefact,
+    write_arrays,
+)
 from rectransfer.embeddings import EmbeddingTable, UserTable
-from rectransfer.errors import ArtefactError, InputError
+from rectransfer.errors import ArtefactError
 from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import Neighbours
 from rectransfer.pretrained.config import PretrainConfig
-from rectransfer.ranking import Ranker
+from rectransfer.ranking import Ranker, require_layers, restored_ranker
 from rectransfer.transitions import Transitions
 
 __all__ = ["Pretrained", "load_pretrained"]
@@ -121,20 +131,24 @@ class Pretrained:
             taken = None
             if parts := _under("taken.", arrays):
                 shape = (len(users.vocabulary), len(items))
-                taken = csr_array(tuple(parts[name] for name in _SPARSE), shape=shape)
+                taken = checked_csr(parts, shape)
             weights = _under("weights.", arrays)
+            followed = Transitions.from_arrays(_under("transitions.", arrays))
+            if len(followed.totals) != len(items):
+                raise ArtefactError(f"transitions of {len(followed.totals)} items, and {len(items)} vectors")
             histories = None
             if kept in saved.names:
-                histories = InteractionLog.from_frame(pl.read_parquet(saved.path(kept)), name="histories")
-            ranker = Ranker(tuple(fields["signals"]), fields["hidden"])
+                histories = InteractionLog.from_frame(read_frame(saved.path(kept)), name="histories")
+            tower = _under("tower.", layers)
+            require_layers(config.tower, tower, items.dimensions)
             return cls(
                 items=items,
                 users=users,
-                tower=_under("tower.", layers),
-                ranker=ranker.load_arrays(_under("ranker.", layers)),
-                popularity=arrays["popularity"],
+                tower=tower,
+                ranker=restored_ranker(fields["signals"], fields["hidden"], _under("ranker.", layers)),
+                popularity=checked_array(arrays, "popularity", (len(items),)),
                 weights=Neighbours.from_arrays(weights) if weights else None,
-                transitions=Transitions.from_arrays(_under("transitions.", arrays)),
+                transitions=followed,
                 taken=taken,
                 histories=histories,
                 config=config,
@@ -146,7 +160,7 @@ class Pretrained:
             raise ArtefactError(
                 f"{saved.folder / prefix}: {error}; restore it from a copy, or pretrain again"
             ) from error
-        except (InputError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        except MISFITS as error:
             raise ArtefactError(
                 f"{saved.folder / prefix} does not fit its card: {error!r}; restore it from a copy, or "
                 "pretrain again"

@@ -15,6 +15,7 @@ from rectransfer.ranking.losses import (
     softmax,
 )
 from rectransfer.ranking.ranker import Ranker, RankerConfig, Slate, fit_ranker, fit_rankers
+from rectransfer.ranking.restore import require_layers, restored_ranker, restored_towers
 from rectransfer.ranking.signals import (
     LAST,
     RECENT,
@@ -62,6 +63,9 @@ __all__ = [
     "lay_out",
     "mse",
     "profile_signals",
+    "require_layers",
+    "restored_ranker",
+    "restored_towers",
     "sampled_bce",
     "sampled_bpr",
     "sampled_mse",

@@ -3,5 +3,16 @@
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.recommender import OnUnknownUsers, Recommender, load_recommender
+from rectransfer.recommend.state import State
+from rectransfer.recommend.store import evidence_arrays, evidence_of
 
-__all__ = ["OnUnknownUsers", "Recommender", "RecommenderConfig", "Verdict", "load_recommender"]
+__all__ = [
+    "OnUnknownUsers",
+    "Recommender",
+    "RecommenderConfig",
+    "State",
+    "Verdict",
+    "evidence_arrays",
+    "evidence_of",
+    "load_recommender",
+]

@@ -142,6 +142,18 @@ class Recommender:
         logger.info("%s", fitted.verdict)
         return self
 
+    @classmethod
+    def of(cls, state: State, config: RecommenderConfig) -> "Recommender":
+        """A fitted recommender that knows this."""
+        model = cls(None, config=config)
+        model._state = state
+        return model
+
+    @property
+    def state(self) -> State:
+        """What it knows; frozen."""
+        return self._fitted
+
     @property
     def verdict(self) -> Verdict:
         """What the gate measured, and what it chose."""
@@ -173,11 +185,6 @@ class Recommender:
         """The signals that the model that ships ranks by."""
         return self._fitted.ranker.names
 
-    @property
-    def state(self) -> State:
-        """All that it knows, for those who look inside: reports, for instance."""
-        return self._fitted
-
     def recommend(
         self,
         users: Iterable[Any] | None = None,
@@ -185,6 +192,7 @@ class Recommender:
         *,
         history: InteractionLog | pl.DataFrame | None = None,
         items: Iterable[Any] | None = None,
+        blocked: Iterable[Any] | None = None,
         filter_viewed: bool = True,
         on_unknown_users: OnUnknownUsers = "popular",
     ) -> pl.DataFrame:
@@ -196,6 +204,7 @@ class Recommender:
             k: How many a user; fewer come back where fewer are left.
             history: What users did whom the model has never seen, or what known users did since.
             items: The only ids that may be recommended.
+            blocked: Ids that may not be recommended to anybody; unknown ones don't matter.
             filter_viewed: Whether items that the user has had in the target (or in `history`) are left out.
             on_unknown_users: Users without any history get the best sellers (`"popular"`; their scores are
                 `log(1 + buyers)`), no rows (`"skip"`), or an `UnknownUserError` (`"raise"`).
@@ -220,6 +229,8 @@ class Recommender:
         if on_unknown_users == "raise" and not known.all():
             self._unknown(wanted.take(np.flatnonzero(~known)))
         allowed = None if items is None else state.allowed(ids_of(items, "items"))
+        if blocked is not None:
+            allowed = state.without(ids_of(blocked, "blocked"), allowed)
         viewed = state.viewed(wanted, added) if filter_viewed else csr_array((len(wanted), len(state.items)))
         rows = np.flatnonzero(known)
         ranked = state.scene.rank(
@@ -402,6 +413,4 @@ def load_recommender(folder: str | Path) -> Recommender:
     """
     saved = load_artefact(folder, kind=KIND)
     state, config = read(saved, saved.card.get(KIND))
-    model = Recommender(None, config=config)
-    model._state = state
-    return model
+    return Recommender.of(state, config)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy.sparse import csr_array
 
+from rectransfer.artefacts import Precision
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
@@ -36,6 +37,7 @@ class State:
         target: `user_id` and `item_id` of the target's own log, each pair once.
         verdict: Why this model ships.
         coverage: What each source reaches of the target's items.
+        precision: What tables and item-item weights are rounded to, and saved in.
     """
 
     items: Vocabulary
@@ -45,6 +47,7 @@ class State:
     target: pl.DataFrame
     verdict: Verdict
     coverage: Mapping[str, Coverage]
+    precision: Precision = "float32"
 
     def known(self, examples: Examples) -> npt.NDArray[np.bool_]:
         """Whose history or profile says anything, shape `(u,)`."""
@@ -69,6 +72,19 @@ class State:
                 f"none of the {ids.len():,} ids in items is on sale{example}; the catalogue is that of "
                 "fit(target, items=...)"
             )
+        return mask
+
+    def without(self, ids: pl.Series, allowed: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
+        """What may be recommended, shape `(n_items,)`, once some ids are blocked.
+
+        Raises:
+            InputError: Nothing is left, or ids of another type.
+        """
+        rows = self.items.rows(ids)
+        mask = self.scene.on_sale.copy() if allowed is None else allowed.copy()
+        mask[rows[rows >= 0]] = False
+        if not mask.any():
+            raise InputError(f"blocked: its {ids.len():,} ids leave nothing that may be recommended")
         return mask
 
     def viewed(self, users: Vocabulary, added: InteractionLog | None) -> csr_array:

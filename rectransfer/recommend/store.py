@@ -3,15 +3,26 @@
 from dataclasses import asdict
 from typing import Any, Final
 
-import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from rectransfer.artefacts import Artefact, Writer, read_arrays, read_ids, write_arrays, write_ids
-from rectransfer.errors import ArtefactError, InputError
+from rectransfer.artefacts import (
+    MISFITS,
+    Artefact,
+    Writer,
+    checked_array,
+    packed,
+    read_arrays,
+    read_frame,
+    read_ids,
+    unpacked,
+    write_arrays,
+    write_ids,
+)
+from rectransfer.columns import Columns
+from rectransfer.errors import ArtefactError
 from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import Neighbours
-from rectransfer.ranking import Evidence, Profiles, Ranker, TowerConfig, Towers
+from rectransfer.ranking import Evidence, Profiles, TowerConfig, restored_ranker, restored_towers
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.state import State
@@ -20,7 +31,7 @@ from rectransfer.transfer import Coverage
 from rectransfer.transitions import Transitions
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["KIND", "fields", "read", "writers"]
+__all__ = ["KIND", "evidence_arrays", "evidence_of", "fields", "read", "writers"]
 
 KIND: Final = "recommender"
 
@@ -42,16 +53,18 @@ def writers(state: State) -> dict[str, Writer]:
         "viewed.parquet": lambda path: state.target.write_parquet(path),
     }
     for one in state.scene.evidence:
-        arrays = _arrays(one)
+        arrays = packed(evidence_arrays(one), state.precision)
         found[f"{one.name}.safetensors"] = lambda path, arrays=arrays: write_arrays(path, arrays)  # type: ignore[misc]
     if (profiles := state.scene.profiles) is not None:
         brought: Arrays = {"vectors": profiles.vectors, "contexts": profiles.contexts}
-        found["profiles.safetensors"] = lambda path: write_arrays(path, brought)
+        few = packed(brought, state.precision)
+        found["profiles.safetensors"] = lambda path: write_arrays(path, few)
         found["users.parquet"] = lambda path: write_ids(path, profiles.users.ids)
     return found
 
 
-def _arrays(evidence: Evidence) -> Arrays:
+def evidence_arrays(evidence: Evidence) -> Arrays:
+    """All that evidence consists of, by name."""
     found: Arrays = {name: getattr(evidence, name) for name in _ARRAYS}
     if evidence.weights is not None:
         found |= {f"weights.{name}": value for name, value in evidence.weights.arrays().items()}
@@ -69,6 +82,7 @@ def fields(state: State, config: RecommenderConfig) -> dict[str, Any]:
         "evidence": [one.name for one in state.scene.evidence],
         "towers": {name: asdict(tower.config) for name, tower in state.scene.towers.items()},
         "depth": state.scene.depth,
+        "precision": state.precision,
         "verdict": state.verdict.as_dict(),
         "coverage": {name: asdict(found) for name, found in state.coverage.items()},
     }
@@ -88,7 +102,7 @@ def read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
         raise ArtefactError(
             f"{saved.folder}: {error}; restore it from a copy, or fit and save again"
         ) from error
-    except (InputError, KeyError, TypeError, ValueError, IndexError, pl.exceptions.PolarsError) as error:
+    except MISFITS as error:
         raise ArtefactError(
             f"{saved.folder} does not fit its card: {error!r}; restore it from a copy, or fit and save again"
         ) from error
@@ -97,58 +111,74 @@ def read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
 def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
     items = Vocabulary(read_ids(saved.path("items.parquet")))
     layers = read_arrays(saved.path("layers.safetensors"))
-    evidence = tuple(_evidence(saved, name, len(items)) for name in card["evidence"])
+    evidence = tuple(
+        evidence_of(name, unpacked(read_arrays(saved.path(f"{name}.safetensors"))), len(items))
+        for name in card["evidence"]
+    )
     by_name = {one.name: one for one in evidence}
     towers = {
-        name: Towers.load(by_name[name], TowerConfig(**config), _under(f"{name}.", layers))
+        name: restored_towers(by_name[name], TowerConfig(**config), _under(f"{name}.", layers))
         for name, config in card["towers"].items()
     }
-    on_sale = read_arrays(saved.path("catalogue.safetensors"))["on_sale"].astype(np.bool_)
-    if on_sale.shape != (len(items),):
-        raise ArtefactError(f"{saved.folder}: on_sale has the shape {on_sale.shape} for {len(items)} items")
+    catalogue = read_arrays(saved.path("catalogue.safetensors"))
+    on_sale = checked_array(catalogue, "on_sale", (len(items),), "b")
+    if not on_sale.any() or not evidence:
+        raise ArtefactError(f"{saved.folder}: nothing is on sale, or no table is there")
     profiles = None
     if "profiles.safetensors" in saved.names:
-        brought = read_arrays(saved.path("profiles.safetensors"))
+        brought = unpacked(read_arrays(saved.path("profiles.safetensors")))
         users = Vocabulary(read_ids(saved.path("users.parquet")))
-        profiles = Profiles(users, brought["vectors"], brought["contexts"])
+        vectors = checked_array(brought, "vectors", (len(users), None))
+        contexts = checked_array(brought, "contexts", (len(items), vectors.shape[1]))
+        profiles = Profiles(users, vectors, contexts)
+    if type(card["depth"]) is not int or card["depth"] < 1:
+        raise ArtefactError(f"{saved.folder}: its depth is {card['depth']!r:.40}")
     scene = Scene(evidence, towers, on_sale, card["depth"], profiles)
     if strangers := [name for name in card["signals"] if name not in scene.names]:
         raise ArtefactError(f"{saved.folder}: its ranker takes {strangers[0]!r}, which no table gives")
+    log = InteractionLog.from_frame(read_frame(saved.path("log.parquet")))
+    target = read_frame(saved.path("viewed.parquet"), [Columns.User, Columns.Item])
+    if target.schema != log.frame.select(target.columns).schema or log.items.dtype != items.dtype:
+        raise ArtefactError(f"{saved.folder}: its log, what was viewed and its items have ids of other types")
     state = State(
         items=items,
         scene=scene,
-        ranker=Ranker(tuple(card["signals"]), card["hidden"]).load_arrays(_under("ranker.", layers)),
-        log=InteractionLog.from_frame(pl.read_parquet(saved.path("log.parquet"))),
-        target=pl.read_parquet(saved.path("viewed.parquet")),
+        ranker=restored_ranker(card["signals"], card["hidden"], _under("ranker.", layers)),
+        log=log,
+        target=target,
         verdict=Verdict.from_dict(card["verdict"]),
         coverage={name: Coverage(**found) for name, found in card["coverage"].items()},
+        precision=card.get("precision", "float32"),
     )
     return state, RecommenderConfig.from_fields(card["config"])
 
 
-def _evidence(saved: Artefact, name: str, n_items: int) -> Evidence:
-    arrays = read_arrays(saved.path(f"{name}.safetensors"))
-    if wrong := [part for part in _ARRAYS if len(arrays[part]) != n_items]:
-        raise ArtefactError(
-            f"{saved.folder}: {wrong[0]} of {name} has {len(arrays[wrong[0]])} rows for {n_items} items"
-        )
+def evidence_of(name: str, arrays: Arrays, n_items: int) -> Evidence:
+    """What `evidence_arrays` gave.
+
+    Raises:
+        ArtefactError: The arrays aren't those of evidence on so many items.
+    """
+    vectors = checked_array(arrays, "vectors", (n_items, None))
     weights = _under("weights.", arrays)
     if weights and len(weights["rarity"]) != n_items:
         raise ArtefactError(
-            f"{saved.folder}: the item-item weights of {name} are for {len(weights['rarity'])} items, not "
-            f"{n_items}"
+            f"the item-item weights of {name} are for {len(weights['rarity'])} items, not {n_items}"
         )
     followed = _under("transitions.", arrays)
     if followed and len(followed["totals"]) != n_items:
         raise ArtefactError(
-            f"{saved.folder}: transitions of {name} are for {len(followed['totals'])} items, not {n_items}"
+            f"the transitions of {name} are for {len(followed['totals'])} items, not {n_items}"
         )
     return Evidence(
         name=name,
         weights=Neighbours.from_arrays(weights) if weights else None,
         transitions=Transitions.from_arrays(followed) if followed else None,
-        **{part: arrays[part] for part in _ARRAYS[:-1]},
-        known=arrays["known"].astype(np.bool_),
+        vectors=vectors,
+        contexts=checked_array(arrays, "contexts", vectors.shape),
+        log_prior=checked_array(arrays, "log_prior", (n_items,)),
+        popularity=checked_array(arrays, "popularity", (n_items,)),
+        known=checked_array(arrays, "known", (n_items,), "b"),
     )
 
 

@@ -3,12 +3,13 @@
 from rectransfer.retrieval.choose import (
     FLAT_UP_TO,
     MeasuredIndex,
+    Tried,
     build_for_recall,
     choose_index,
     measured_recall,
 )
 from rectransfer.retrieval.exact import ExactIndex
-from rectransfer.retrieval.faiss_index import FaissIndex
+from rectransfer.retrieval.faiss_index import FaissIndex, Kind
 from rectransfer.retrieval.index import VectorIndex
 from rectransfer.retrieval.retrieve import Candidates, retrieve
 
@@ -17,7 +18,9 @@ __all__ = [
     "Candidates",
     "ExactIndex",
     "FaissIndex",
+    "Kind",
     "MeasuredIndex",
+    "Tried",
     "VectorIndex",
     "build_for_recall",
     "choose_index",

@@ -1,21 +1,43 @@
 """Choose an index for a recall that is measured."""
 
 import logging
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+import polars as pl
 
 from rectransfer.errors import InputError
 from rectransfer.retrieval.exact import ExactIndex
-from rectransfer.retrieval.faiss_index import FaissIndex
+from rectransfer.retrieval.faiss_index import FaissIndex, Kind
 from rectransfer.retrieval.index import Floats, VectorIndex
 
-__all__ = ["FLAT_UP_TO", "MeasuredIndex", "build_for_recall", "choose_index", "measured_recall"]
+__all__ = ["FLAT_UP_TO", "MeasuredIndex", "Tried", "build_for_recall", "choose_index", "measured_recall"]
 
 _logger = logging.getLogger(__name__)
 
 FLAT_UP_TO = 100_000
 """Up to so many items an exact search is fast enough that nothing has to be traded for speed."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An index that was measured on the way.
+
+    Attributes:
+        kind: What `FaissIndex` calls it.
+        effort: How hard it searched; None for `flat`.
+        recall: The share of the true top `k` that it found for the queries.
+        milliseconds: A query took, on average over all of them, searched together.
+        bytes: Memory that it takes.
+    """
+
+    kind: str
+    effort: int | None
+    recall: float
+    milliseconds: float
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -26,11 +48,17 @@ class MeasuredIndex:
         index: Built.
         recall: The share of the true top `k` that it found for the sample queries.
         k: How many were looked for.
+        tried: All that were measured, in order.
     """
 
     index: FaissIndex
     recall: float
     k: int
+    tried: tuple[Tried, ...] = ()
+
+    def table(self) -> pl.DataFrame:
+        """A row for each index that was tried: `kind`, `effort`, `recall`, `milliseconds`, `bytes`."""
+        return pl.DataFrame([asdict(one) for one in self.tried])
 
 
 def choose_index(n_items: int, recall: float = 0.95, flat_up_to: int = FLAT_UP_TO) -> FaissIndex:
@@ -57,32 +85,94 @@ def choose_index(n_items: int, recall: float = 0.95, flat_up_to: int = FLAT_UP_T
 
 
 def build_for_recall(
-    vectors: Floats, queries: Floats, k: int = 100, recall: float = 0.95, flat_up_to: int = FLAT_UP_TO
+    vectors: Floats,
+    queries: Floats,
+    k: int = 100,
+    recall: float = 0.95,
+    flat_up_to: int = FLAT_UP_TO,
+    *,
+    kinds: Sequence[Kind] | None = None,
+    most_bytes: int | None = None,
+    threads: int | None = None,
 ) -> MeasuredIndex:
-    """Build an index and raise its effort until it finds enough; an exact one if it never does.
+    """Build indexes, raise their effort until they find enough, and keep the fastest of those that do.
+
+    Where none does, an exact index is built, which always finds all.
 
     Args:
         vectors: Shape `(n, d)`.
         queries: A sample of what will be searched for, shape `(q, d)`; a few hundred are plenty.
         k: How many results count.
         recall: The share of the true top `k` to reach, in (0, 1].
-        flat_up_to: The largest catalogue that is searched exactly.
+        flat_up_to: The largest catalogue that is searched exactly, unless `kinds` says otherwise.
+        kinds: What to try; by default the one that suits the catalogue's size.
+        most_bytes: Memory that the index may take; by default any.
+        threads: As in `FaissIndex`.
 
     Raises:
-        InputError: As `choose_index` and `VectorIndex.build`, or there are no queries.
+        InputError: As `choose_index` and `VectorIndex.build`; there are no queries; or no index that finds
+            enough fits into `most_bytes`: the message names the best that does.
+
+    Examples:
+        >>> vectors = np.random.default_rng(0).normal(size=(500, 8))
+        >>> found = build_for_recall(vectors, vectors[:20], k=5, recall=0.8, kinds=["sq", "ivf"])
+        >>> found.recall >= 0.8, found.table().columns
+        (True, ['kind', 'effort', 'recall', 'milliseconds', 'bytes'])
     """
-    index = choose_index(len(vectors), recall, flat_up_to).build(vectors)
+    suited = choose_index(len(vectors), recall, flat_up_to)
+    starts = [suited] if kinds is None else [FaissIndex(kind, _start(kind)) for kind in kinds]
     exact = ExactIndex().build(vectors)
+    tried: list[Tried] = []
+    enough: list[tuple[Tried, FaissIndex]] = []
+    for start in starts:
+        index = replace(start, threads=threads).build(vectors)
+        for one in _efforts(index, exact, queries, k, recall):
+            tried.append(one)
+            if one.recall >= recall and (most_bytes is None or one.bytes <= most_bytes):
+                enough.append((one, index))
+    if not enough:
+        index = FaissIndex("flat", threads=threads).build(vectors)
+        if most_bytes is not None and index.bytes > most_bytes:
+            raise InputError(_does_not_fit(tried, recall, k, most_bytes, index.bytes))
+        tried.append(_measure(index, exact, queries, k))
+        enough.append((tried[-1], index))
+    best, index = min(enough, key=lambda one: one[0].milliseconds)
+    _logger.info("%s index with effort %s: recall@%d %.4f", index.kind, index.effort, k, best.recall)
+    return MeasuredIndex(index, best.recall, k, tuple(tried))
+
+
+def _start(kind: Kind) -> int | None:
+    return None if kind == "flat" else 64 if kind == "hnsw" else 1
+
+
+def _efforts(index: FaissIndex, exact: ExactIndex, queries: Floats, k: int, recall: float) -> Iterator[Tried]:
+    """Measure an index, with twice the effort each time, until it finds enough or all that it can."""
+    while True:
+        one = _measure(index, exact, queries, k)
+        yield one
+        if one.recall >= recall or index.effort is None or index.effort >= index.most_effort:
+            return
+        index.effort = min(2 * index.effort, index.most_effort)
+
+
+def _measure(index: FaissIndex, exact: ExactIndex, queries: Floats, k: int) -> Tried:
     found = measured_recall(index, exact, queries, k)
-    while found < recall and index.kind != "flat":
-        effort = 2 * (index.effort or 1)
-        if effort >= index.n:
-            index = FaissIndex("flat").build(vectors)
-        else:
-            index.effort = effort
-        found = measured_recall(index, exact, queries, k)
-    _logger.info("%s index with effort %s: recall@%d %.4f", index.kind, index.effort, k, found)
-    return MeasuredIndex(index, found, k)
+    start = time.perf_counter()
+    index.search(queries, k)
+    milliseconds = 1000 * (time.perf_counter() - start) / len(queries)
+    return Tried(index.kind, index.effort, found, milliseconds, index.bytes)
+
+
+def _does_not_fit(tried: Sequence[Tried], recall: float, k: int, most_bytes: int, flat: int) -> str:
+    fitting = [one for one in tried if one.bytes <= most_bytes]
+    best = max(fitting, key=lambda one: one.recall, default=None)
+    found = (
+        f"the best that does has {best.recall:.3f} ({best.kind})" if best else "no index that was tried does"
+    )
+    return (
+        f"no index of at most {most_bytes:,} bytes finds {recall:.0%} of the top {k}: {found}, an exact one "
+        f"takes {flat:,} bytes; allow more bytes, lower recall, or name other kinds ('pq' is the smallest)"
+    )
 
 
 def measured_recall(index: VectorIndex, exact: VectorIndex, queries: Floats, k: int) -> float:

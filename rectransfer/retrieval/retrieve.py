@@ -41,8 +41,9 @@ def retrieve(
     *,
     exclude: csr_array | None = None,
     allowed: Mask | None = None,
+    blocked: Mask | None = None,
 ) -> Candidates:
-    """The `k` best rows of every query, without those it excludes.
+    """The `k` best rows of every query, without those it excludes; never fewer where enough are left.
 
     A query gets as many more results from the index as it excludes, so the answer of an exact index stays
     exact. Queries that exclude similar numbers are searched together.
@@ -52,7 +53,8 @@ def retrieve(
         queries: Shape `(q, d)`.
         k: How many for each query; one with fewer left gets fewer.
         exclude: Rows that a query must not get, shape `(q, n)`; any non-zero value excludes.
-        allowed: Rows that any query may get, shape `(n,)`.
+        allowed: Rows that any query may get, shape `(n,)`; by default all.
+        blocked: Rows that no query may get, shape `(n,)`, allowed or not.
 
     Raises:
         InputError: Shapes that do not fit, or as `VectorIndex.search`.
@@ -64,6 +66,9 @@ def retrieve(
         >>> found.queries, found.rows
         (array([0, 0, 1]), array([1, 2, 2]))
     """
+    if blocked is not None:
+        _check_mask(blocked, index.n)
+        allowed = ~blocked if allowed is None else allowed & ~blocked
     if exclude is None:
         exclude = csr_array((len(queries), index.n))
     if exclude.shape != (len(queries), index.n):
@@ -85,6 +90,13 @@ def retrieve(
     found = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.lexsort((found[3], found[0]))
     return Candidates(*(column[order] for column in found))
+
+
+def _check_mask(blocked: Mask, n: int) -> None:
+    if blocked.shape != (n,) or blocked.dtype != np.bool_:
+        raise InputError(
+            f"blocked is a mask of shape ({n},) and type bool, got {blocked.shape} and {blocked.dtype}"
+        )
 
 
 def _without(

@@ -204,6 +204,18 @@ class TestItems:
         with pytest.raises(InputError, match="none of the 0 ids"):
             model.recommend(items=[])
 
+    def test_blocked_items_go_to_nobody_and_make_room_for_others(self, model):
+        whole = model.recommend(k=WHOLE)
+        banned = whole.filter(pl.col("rank") <= 2)["item_id"].unique().to_list()
+        found = model.recommend(k=WHOLE, blocked=[*banned, "mystery"])
+        expected = whole.filter(~pl.col("item_id").is_in(banned))
+        assert found.select("user_id", "item_id").equals(expected.select("user_id", "item_id"))
+        stranger = model.recommend(users=["nobody"], blocked=banned, k=WHOLE)
+        assert not set(stranger["item_id"]) & set(banned)
+        assert stranger.height
+        with pytest.raises(InputError, match="leave nothing"):
+            model.recommend(items=banned[:1], blocked=banned)
+
     def test_a_catalogue_larger_than_the_log(self, pretrained, tiny, domains, only, target):
         users = target.users.ids[:20].to_list()
         few = only(target, users)

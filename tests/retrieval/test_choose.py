@@ -62,3 +62,34 @@ def test_an_effort_beyond_the_catalogue_ends_in_an_exact_index(monkeypatch):
     monkeypatch.setattr(choose, "measured_recall", lambda index, *rest: 1.0 if index.kind == "flat" else 0.5)
     found = choose.build_for_recall(VECTORS, QUERIES, flat_up_to=10)
     assert (found.index.kind, found.recall) == ("flat", 1.0)
+
+
+def test_the_fastest_that_finds_enough_and_fits_is_kept():
+    found = build_for_recall(VECTORS, QUERIES, k=20, recall=0.9, kinds=["ivf", "sq", "pq"])
+    table = found.table()
+    fine = table.filter(table["recall"] >= 0.9)
+    assert set(table["kind"]) == {"ivf", "sq", "pq"}
+    assert found.index.kind == fine.sort("milliseconds")["kind"][0]
+    assert found.recall == measured_recall(found.index, ExactIndex().build(VECTORS), QUERIES, 20)
+    small = build_for_recall(VECTORS, QUERIES, k=20, recall=0.9, kinds=["ivf", "sq"], most_bytes=60_000)
+    assert small.index.kind == "sq"
+    assert small.index.bytes <= 60_000
+
+
+def test_each_recall_of_the_report_is_what_it_was_measured_to_be():
+    found = build_for_recall(VECTORS, QUERIES, k=10, recall=1.0, kinds=["ivf"])
+    assert found.table()["recall"].is_sorted()  # more effort, more found
+    assert found.table()["recall"][-1] == 1.0
+
+
+def test_an_exact_index_stands_in_where_none_finds_enough():
+    found = build_for_recall(VECTORS, QUERIES, k=20, recall=1.0, kinds=["pq"])
+    assert (found.index.kind, found.recall) == ("flat", 1.0)
+    assert found.table()["kind"].unique().sort().to_list() == ["flat", "pq"]
+
+
+def test_a_budget_that_cannot_be_kept_is_an_error_with_the_best_that_fits():
+    with pytest.raises(
+        InputError, match=r"at most 60,000 bytes finds 100% of the top 20: the best .* \(pq\)"
+    ):
+        build_for_recall(VECTORS, QUERIES, k=20, recall=1.0, kinds=["pq"], most_bytes=60_000)

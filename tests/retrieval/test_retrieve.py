@@ -53,3 +53,27 @@ def test_an_exclusion_of_another_shape_is_refused():
     index = ExactIndex().build(np.eye(3))
     with pytest.raises(InputError, match=r"exclude needs the shape \(2, 3\), got \(1, 3\)"):
         retrieve(index, np.ones((2, 3)), 2, exclude=csr_array((1, 3)))
+
+
+@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf", "sq", "pq"])
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_filters_never_leave_too_few(kind, seed, k, share_seen, share_allowed, share_blocked):
+    """However little an index searches, a query gets `k` rows, or all that its filters leave."""
+    generator = np.random.default_rng(seed)
+    vectors = generator.normal(size=(120, 4)).astype(np.float32)
+    queries = generator.normal(size=(5, 4)).astype(np.float32)
+    exclude = generator.random((5, 120)) < share_seen * generator.random((5, 1))
+    allowed, blocked = generator.random(120) < share_allowed, generator.random(120) < share_blocked
+    index = FaissIndex(kind, effort=None if kind == "flat" else 1).build(vectors)
+    found = retrieve(index, queries, k, exclude=csr_array(exclude), allowed=allowed, blocked=blocked)
+    left = allowed & ~blocked & ~exclude
+    assert np.bincount(found.queries, minlength=5).tolist() == np.minimum(left.sum(axis=1), k).tolist()
+    assert left[found.queries, found.rows].all()
+    assert len(set(zip(found.queries.tolist(), found.rows.tolist(), strict=True))) == len(found)
+
+
+def test_a_blocked_mask_of_another_shape_is_refused():
+    index = ExactIndex().build(np.eye(3))
+    with pytest.raises(InputError, match=r"blocked is a mask of shape \(3,\)"):
+        retrieve(index, np.ones((2, 3)), 2, blocked=np.ones(2, bool))

@@ -166,7 +166,7 @@ def test_other_kind_and_other_schema_version(folder: Path) -> None:
         load_artefact(folder, kind="table")
     edit(folder, lambda card: card.update(schema_version=2))
     with pytest.raises(
-        ArtefactError, match=r"schema version 2, this rectransfer reads version 1; save it again"
+        ArtefactError, match=r"schema version 2, this rectransfer reads versions 1 to 1; install the release"
     ):
         load_artefact(folder, kind="note")
 
