@@ -2,15 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_limits
 
 from rectransfer.errors import InputError
 from rectransfer.ranking import Examples, Ranker, Slate
@@ -31,7 +29,7 @@ DEPTH: Final = 50
 """Candidates that the ranker looks at of each user."""
 
 _AT_ONCE: Final = 256
-"""Users of a batch; always the same, so that no list depends on threads."""
+"""Users of a batch."""
 
 _IN_CACHE: Final = 128
 """Users whose scores are computed and looked through at once."""
@@ -103,33 +101,24 @@ class Server:
         """The same with another depth."""
         return replace(self, depth=depth)
 
-    def rank(
-        self,
-        examples: Prepared,
-        k: int,
-        *,
-        exclude: csr_array | None = None,
-        threads: int = 1,
-    ) -> Ranked:
+    def rank(self, examples: Prepared, k: int, *, exclude: csr_array | None = None) -> Ranked:
         """The best `k` items of each example; fewer where fewer are left. Equal scores: by row.
+
+        Users are worked on in batches of one size, so that equal examples give equal scores, bit for bit, as long
+        as BLAS and OpenMP run on one thread.
 
         Args:
             examples: u users.
             k: How many.
             exclude: What a user must not get, shape `(u, n_items)`.
-            threads: Batches worked on side by side; the lists don't depend on it.
         """
-        starts = range(0, len(examples), _AT_ONCE)
-
-        def batch(start: int) -> tuple[Rows, Floats]:
+        none = np.zeros((0, k), np.int64), np.zeros((0, k), np.float32)
+        parts = [none]
+        for start in range(0, len(examples), _AT_ONCE):
             stop = min(start + _AT_ONCE, len(examples))
             shut = None if exclude is None else csr_array(exclude[start:stop])
-            return self._batch(examples.between(start, stop), k, shut)
-
-        with threadpool_limits(1):
-            parts = list(_in_order(batch, starts, threads))
-        none = np.zeros((0, k), np.int64), np.zeros((0, k), np.float32)
-        rows, scores = (np.concatenate(part) for part in zip(*parts, none, strict=True))
+            parts.append(self._batch(examples.between(start, stop), k, shut))
+        rows, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
         there = rows >= 0
         users = np.broadcast_to(np.arange(len(rows))[:, None], rows.shape)
         ranks = np.broadcast_to(np.arange(1, k + 1), rows.shape)
@@ -184,16 +173,6 @@ class Server:
             found = np.empty(shape, np.float32)
             setattr(self._local, name, found)
         return found
-
-
-def _in_order(
-    work: Callable[[int], tuple[Rows, Floats]], starts: range, threads: int
-) -> Iterator[tuple[Rows, Floats]]:
-    if threads < 2:
-        yield from map(work, starts)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(work, starts)
 
 
 def _agrees(name: str, term: Term, sample: Sample) -> bool:
