@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # From left to right. Rooms in one group don't know of each other.
 ORDER = (
     {"errors", "columns"},
-    {"vocabulary", "artefacts"},
+    {"vocabulary", "artefacts", "engines"},
     {"logs"},
     {"sequences"},
     {"embeddings"},
@@ -21,6 +21,7 @@ ORDER = (
     {"ranking"},
     {"retrieval"},
     {"scene"},
+    {"serving", "scoring"},
     {"pretrained"},
     {"recommend"},
     {"tuning"},
@@ -37,6 +38,8 @@ HOMES = {
     "torch": ("ranking/",),
     "faiss": ("retrieval/",),
     "gensim": ("embeddings/",),
+    "numba": ("serving/kernels.py",),
+    "ray": ("engines/on_ray.py",),
     "optuna": ("tuning/study.py",),
     "sqlalchemy": ("tuning/study.py",),
     "implicit": ("evaluation/baselines/ials.py",),

@@ -89,6 +89,27 @@ def _recommend(arguments: Namespace) -> None:
     tables.show(tables.recommended(found, None if users is None else users.n_unique(), arguments.output))
 
 
+def _score(arguments: Namespace) -> None:
+    """Write a folder of scores, or go on with one."""
+    from rectransfer.recommend import load_recommender
+    from rectransfer.serving import DEPTH
+
+    result = load_recommender(arguments.model).score(
+        arguments.users,
+        arguments.output,
+        arguments.k,
+        columns=arguments.columns,
+        filter_viewed=arguments.filter_viewed,
+        on_unknown_users=arguments.on_unknown_users,
+        depth=arguments.depth or DEPTH,
+        engine=arguments.engine,
+        workers=arguments.workers,
+        memory=arguments.memory,
+        progress=arguments.progress,
+    )
+    tables.show(tables.scored(result))
+
+
 def _evaluate(arguments: Namespace) -> None:
     """Measure a model on a later log."""
     if arguments.json:
@@ -148,6 +169,7 @@ COMMANDS: Final[dict[str, Callable[[Namespace], None]]] = {
     "pretrain": _pretrain,
     "fit": _fit,
     "recommend": _recommend,
+    "score": _score,
     "evaluate": _evaluate,
     "demo": _demo,
     "data": _data,

@@ -16,8 +16,9 @@ if TYPE_CHECKING:  # showing a log should not load what learns
     from rectransfer.evaluation import Evaluation
     from rectransfer.pretrained import Pretrained
     from rectransfer.recommend import Recommender
+    from rectransfer.scoring import Scored
 
-__all__ = ["data", "evaluated", "fitted", "pretrained", "recommended", "show"]
+__all__ = ["data", "evaluated", "fitted", "pretrained", "recommended", "scored", "show"]
 
 
 def show(what: RenderableType) -> None:
@@ -59,6 +60,17 @@ def recommended(recommendations: pl.DataFrame, asked: int | None, file: Path) ->
     users = recommendations[Columns.User].n_unique()
     of = "" if asked is None else f" of {asked:,}"
     return _facts(users=f"{users:,}{of}", rows=f"{recommendations.height:,}", saved=str(file))
+
+
+def scored(result: "Scored") -> RenderableType:
+    """What is there, and what this run did of it."""
+    return _facts(
+        users=f"{result.users:,}",
+        rows=f"{result.rows:,}",
+        parts=f"{result.parts:,}, {result.done_now:,} of them now",
+        time=f"{result.seconds:.1f} s",
+        saved=str(result.folder),
+    )
 
 
 def evaluated(result: "Evaluation", file: Path | None) -> RenderableType:

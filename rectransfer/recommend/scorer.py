@@ -109,7 +109,8 @@ class Scorer:
                 f"{int((~known).sum()):,} of the users have no history here, for example {first!r}; give their "
                 "histories, or choose on_unknown_users='popular' or 'skip'"
             )
-        ranked = self.server.rank(examples, options.k, exclude=viewed)
+        server = self.server.with_depth(options.depth)
+        ranked = server.rank(examples, options.k, exclude=viewed)
         told = known[ranked.users]
         parts = [(ranked.users[told], ranked.items[told], ranked.scores[told], ranked.ranks[told])]
         if options.on_unknown_users == "popular" and not known.all():

@@ -67,6 +67,7 @@ def score_parts(
     memory: int | None = None,
     engine: Engine | None = None,
     progress: bool = False,
+    before: Callable[[], object] | None = None,
 ) -> Scored:
     """Score what isn't scored yet.
 
@@ -80,6 +81,7 @@ def score_parts(
         memory: Bytes that the process may take; fewer parts are worked on side by side where they are scarce.
         engine: What does the parts; by default threads of this process.
         progress: Whether to show users a second and the time left.
+        before: Called before the first part, if any is missing: what takes time that isn't scoring.
 
     Returns:
         What is there in all.
@@ -112,6 +114,8 @@ def score_parts(
     kept = [manifest.finished[one.number].users for one in source.parts if one not in missing]
     if kept:
         logger.info("%s: %s of %s parts are finished", folder, len(kept), len(source.parts))
+    if before is not None and missing:
+        before()
     run = engine or threads(score, workers, memory)
     with tqdm(total=source.n_users, initial=sum(kept), unit=" users", disable=not progress) as bar:
         found = run(source, folder, missing)

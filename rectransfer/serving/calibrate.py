@@ -11,7 +11,7 @@ from rectransfer.scene import Scene
 from rectransfer.serving.terms import Inner, OfItem, Term, filled
 from rectransfer.serving.weights import Calls
 
-__all__ = ["Calibration", "Sample", "calibrate"]
+__all__ = ["Calibration", "Sample", "calibrate", "line_of"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -63,6 +63,8 @@ class Calibration:
         flat: By signal.
         slope: By signal.
         fills: By signal: offset and slope that lead from the filled vectors' product to what unknown items get.
+        calls: By signal of what histories call for: offset and slope that lead from the weights that were kept to
+            the signal.
         main: The signal of what histories call for that counts here; the others come with the ranker.
         share: Of the variance of the ranker's scores among the best candidates that the sum explains.
     """
@@ -70,6 +72,7 @@ class Calibration:
     flat: Mapping[str, float]
     slope: Mapping[str, float]
     fills: Mapping[str, tuple[float, float]]
+    calls: Mapping[str, tuple[float, float]]
     main: str | None
     share: float
 
@@ -91,6 +94,7 @@ def calibrate(sample: Sample, terms: Mapping[str, Term]) -> Calibration:
         flat=dict(zip(names, weights[0::2].tolist(), strict=True)),
         slope=dict(zip(names, weights[1::2].tolist(), strict=True)),
         fills={name: _fill(sample, name, term) for name, term in terms.items() if isinstance(term, Inner)},
+        calls={name: line_of(sample, name, term) for name, term in terms.items() if isinstance(term, Calls)},
         main=main,
         share=share,
     )
@@ -115,6 +119,19 @@ def _fitted(sample: Sample, names: Sequence[str]) -> tuple[npt.NDArray[np.float6
     found = np.linalg.solve(z.T @ z + _RIDGE * len(z) * np.eye(z.shape[1]), z.T @ y)
     share = 1 - float(((y - z @ found) ** 2).sum() / max(float((y**2).sum()), 1e-12))
     return found / spread, share
+
+
+def line_of(sample: Sample, name: str, term: Calls) -> tuple[float, float]:
+    """Offset and slope from the weights that were kept to the signal, fitted where it counts: at the top."""
+    m = min(_LOOKED_AT, sample.scores.shape[1])
+    top = np.argsort(-sample.scores, axis=1, kind="stable")[:, :m]
+    there = np.isfinite(np.take_along_axis(sample.scores, top, axis=1))
+    rows = np.take_along_axis(sample.candidates, top, axis=1)
+    found = term.signal(sample.examples.counts, rows)[there]
+    if not len(found) or found.std() < 1e-6:
+        return 0.0, 1.0
+    slope, offset = np.polyfit(found, np.take_along_axis(sample.signals[name], top, axis=1)[there], 1)
+    return float(offset), float(slope)
 
 
 def _centred(values: Floats, there: npt.NDArray[np.bool_]) -> Floats:

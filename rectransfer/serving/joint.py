@@ -15,7 +15,7 @@ __all__ = ["Joint"]
 
 Floats = npt.NDArray[np.float32]
 
-_LOST: Final = 0.05
+_LOST: Final = 0.15
 """The share of the scores' variance that may be lost to shorter vectors."""
 
 _STEP: Final = 16

@@ -188,7 +188,7 @@ def largest(scores: Floats, m: int) -> Ints:  # pragma: no cover (compiled)
 def shortlist(
     scores: Floats,
     had: tuple[Ints, Ints, Floats],
-    weights: tuple[Ints, Ints, Ints, Floats],
+    weights: tuple[Ints, Ints, Floats],
     gains: Floats,
     shut: tuple[Ints, Ints],
     places: Ints,
@@ -199,9 +199,10 @@ def shortlist(
     Args:
         scores: Shape `(u, n)`; they change.
         had: Offsets, items and, for each of `e` matrices, the entries' strengths `(e, h)`.
-        weights: Offsets, columns, values and scales of all matrices' rows, one matrix after another; a value
-            times its row's scale is the weight. The first matrix counts for the shortlist, the others only
-            for what is on it.
+        weights: Offsets, entries and scales of the rows of all matrices: those of the first item, of the second,
+            and on. An entry is its column times 65,536, plus a whole number from 0: less 32,768 and times the
+            row's scale it is the weight. The first matrix counts for the shortlist, the others only for what is
+            on it.
         gains: How much the first matrix counts for each user, shape `(u,)`.
         shut: Offsets and columns of what a user must not get.
         places: The row of each column in the catalogue, shape `(n,)`.
@@ -209,11 +210,10 @@ def shortlist(
     """
     n_users, n = scores.shape
     offsets, items, strengths = had
-    w_offsets, w_columns, w_values, w_scales = weights
+    w_offsets, entries, scales = weights
     x_offsets, x_columns = shut
     rows, calls = out
     n_matrices = strengths.shape[0]
-    n_rows = (len(w_offsets) - 1) // max(1, n_matrices)
     m = rows.shape[1]
     sums, slots = np.zeros(n, np.float32), np.zeros(n, np.int16)
     blocks, kept, columns = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int32)
@@ -225,10 +225,11 @@ def shortlist(
         if n_matrices:
             sums[:] = 0
             for at in range(offsets[user], offsets[user + 1]):
-                row = items[at]
-                strength = strengths[0, at] * w_scales[row]
+                row = items[at] * n_matrices
+                strength = strengths[0, at] * scales[row]
                 for place in range(w_offsets[row], w_offsets[row + 1]):
-                    sums[w_columns[place]] += strength * np.float32(w_values[place])
+                    entry = entries[place]
+                    sums[entry >> 16] += strength * np.float32(np.int32(entry & 0xFFFF) - 32_768)
             _add_logs(mine, sums, gains[user], bits, parts)
         _take(mine, m, blocks, kept, columns, listed)
         for at in range(m):
@@ -237,12 +238,14 @@ def shortlist(
                 slots[listed[at]] = at + 1
         for one in range(1, n_matrices):
             for at in range(offsets[user], offsets[user + 1]):
-                row = one * n_rows + items[at]
-                strength = strengths[one, at] * w_scales[row]
+                row = items[at] * n_matrices + one
+                strength = strengths[one, at] * scales[row]
                 for place in range(w_offsets[row], w_offsets[row + 1]):
-                    slot = slots[w_columns[place]]
+                    entry = entries[place]
+                    slot = slots[entry >> 16]
                     if slot:
-                        calls[user, slot - 1, one] += strength * np.float32(w_values[place])
+                        weight = np.float32(np.int32(entry & 0xFFFF) - 32_768)
+                        calls[user, slot - 1, one] += strength * weight
         for at in range(m):
             if listed[at] >= 0:
                 slots[listed[at]] = 0

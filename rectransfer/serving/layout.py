@@ -20,9 +20,10 @@ __all__ = ["Layout"]
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-Weights = tuple[Rows, npt.NDArray[Any], npt.NDArray[np.int16], Floats]
+Weights = tuple[Rows, npt.NDArray[Any], Floats]
 
 _LARGEST: Final = 32_767
+_HALF: Final = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +36,12 @@ class Layout:
         columns: The place among those on sale of each item, -1 for others, shape `(n,)`.
         short: Short item vectors of what is on sale, shape `(r, p)`.
         calls: What histories call for, by signal.
-        weights: Offsets, columns, values and scales of their rows, one matrix after another, over what is on
-            sale; see `kernels.shortlist`.
+        weights: Their rows over what is on sale; see `kernels.shortlist`.
         inner: The inner products, by signal.
         wide: Their item vectors.
         known: 1 where a term's table knows an item, shape `(n, t)`.
         means: What stands for items that aren't known, by signal: a vector, an offset, a slope.
+        lines: Offset and slope of what histories call for, by signal.
         others: Signals of the item or the user alone.
         missing: Places of signals whose parts aren't known.
     """
@@ -55,6 +56,7 @@ class Layout:
     wide: "_Wide"
     known: npt.NDArray[np.uint8]
     means: Mapping[str, tuple[Floats, float, float]]
+    lines: Mapping[str, tuple[float, float]]
     others: Mapping[str, OfItem | OfUser]
     missing: list[int]
 
@@ -75,13 +77,14 @@ class Layout:
             columns=columns,
             short=np.ascontiguousarray(joint.items[:, places]),
             calls=calls,
-            weights=_one_after_another(calls, places),
+            weights=_by_item(calls, places),
             inner=inner,
             wide=_Wide.of(inner, names, len(columns)),
             known=_known(inner, len(columns)),
             means={
                 name: (_mean(term, often), *joint.calibration.fills[name]) for name, term in inner.items()
             },
+            lines=joint.calibration.calls,
             others={name: term for name, term in terms.items() if isinstance(term, OfItem | OfUser)},
             missing=[place for place, name in enumerate(names) if name not in terms],
         )
@@ -119,7 +122,9 @@ class Layout:
             wide = self.wide
             sift(rows, wide.items, queries * wide.scales, wide.terms, wide.parts, self.known, filled_, out)
         for place, name in enumerate(self.calls):
-            out[:, :, self.names.index(name)] = np.log(np.maximum(called[:, :, place], 0) + np.float32(faint))
+            offset, slope = self.lines[name]
+            logs = np.log(np.maximum(called[:, :, place], 0) + np.float32(faint))
+            out[:, :, self.names.index(name)] = logs * np.float32(slope) + np.float32(offset)
         for name, term in self.others.items():
             values = term.values[rows] if isinstance(term, OfItem) else term.users(examples)[:, None]
             out[:, :, self.names.index(name)] = values
@@ -174,21 +179,24 @@ def _known(inner: Mapping[str, Inner], n: int) -> npt.NDArray[np.uint8]:
     return np.array(columns, np.uint8).reshape(len(columns), n).T.copy()
 
 
-def _one_after_another(calls: Mapping[str, Calls], places: Rows) -> Weights:
+def _by_item(calls: Mapping[str, Calls], places: Rows) -> Weights:
+    """All matrices' rows, those of an item together, so that they come from memory in one go."""
     found = [csr_array(one.weights[:, places]) for one in calls.values()]
-    sizes = np.cumsum([0, *(one.nnz for one in found)])
-    offsets = [one.indptr[:-1].astype(np.int64) + size for one, size in zip(found, sizes, strict=False)]
-    starts = np.concatenate([*offsets, sizes[-1:]]).astype(np.int64)
-    values = np.concatenate([np.zeros(0, np.float32), *(one.data for one in found)])
-    lengths = np.diff(starts)
-    scales = np.zeros(len(lengths), np.float32)
-    full = lengths > 0
-    if full.any():
-        scales[full] = np.maximum.reduceat(np.abs(values), starts[:-1][full]) / _LARGEST
-    whole = np.rint(values / np.repeat(np.maximum(scales, 1e-20), lengths)).astype(np.int16)
-    kind = np.uint16 if len(places) <= np.iinfo(np.uint16).max else np.int32
-    columns = np.concatenate([np.zeros(0, kind), *(one.indices.astype(kind) for one in found)])
-    return starts, columns, whole, scales
+    n, each = (found[0].shape[0] if found else 0), len(found)
+    lengths = np.stack([np.diff(one.indptr) for one in found], axis=1) if found else np.zeros((n, 0), np.int64)
+    starts = np.concatenate([[0], np.cumsum(lengths.ravel())]).astype(np.int64)
+    entries = np.zeros(starts[-1], np.uint32 if len(places) < _HALF else np.int64)
+    scales = np.zeros(n * each, np.float32)
+    for place, one in enumerate(found):
+        full = np.flatnonzero(lengths[:, place])
+        most = np.maximum.reduceat(np.abs(one.data), one.indptr[full]) if len(full) else np.zeros(0, np.float32)
+        mine = np.zeros(n, np.float32)
+        mine[full] = np.maximum(most, 1e-20) / _LARGEST
+        whole = np.rint(one.data / np.repeat(mine, lengths[:, place])).astype(np.int64) + _HALF // 2
+        shift = np.repeat(starts[place:-1:each] - one.indptr[:-1], lengths[:, place])
+        entries[np.arange(one.nnz) + shift] = one.indices.astype(np.int64) * _HALF + whole
+        scales[place::each] = mine
+    return starts, entries, scales
 
 
 def _mean(term: Inner, often: Floats) -> Floats:

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from rectransfer.errors import InputError
 from rectransfer.ranking import Examples, Ranker, Slate
 from rectransfer.scene import Ranked, Scene
-from rectransfer.serving.calibrate import Sample, calibrate
+from rectransfer.serving.calibrate import Sample, calibrate, line_of
 from rectransfer.serving.joint import Joint
 from rectransfer.serving.kernels import FAINT, best, shortlist
 from rectransfer.serving.layout import Layout
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 DEPTH: Final = 50
 """Candidates that the ranker looks at of each user."""
 
-_AT_ONCE: Final = 256
+_AT_ONCE: Final = 512
 """Users of a batch."""
 
 _IN_CACHE: Final = 128
@@ -189,7 +189,8 @@ def _agrees(name: str, term: Term, sample: Sample) -> bool:
     elif isinstance(term, OfUser):
         found = np.broadcast_to(term.users(examples)[:, None], true.shape)
     else:
-        found = term.signal(examples.counts, candidates)
+        offset, slope = line_of(sample, name, term)
+        found = term.signal(examples.counts, candidates) * slope + offset
     if not there.any():
         return True
     off = float(np.abs(found - true)[there].mean())
