@@ -31,7 +31,7 @@ def as_bytes(size: int | str) -> int:
     found = _SIZE.fullmatch(str(size))
     value = int(float(found[1]) * _UNITS[(found[2] or "").upper()]) if found else 0
     if value < 1:
-        raise InputError(f"{size!r} is no size; expected for example '2GB' or '512MiB'")
+        raise InputError(f"memory={size!r} is no size; expected for example '2GB' or '512MiB'")
     return value
 
 
