@@ -93,5 +93,5 @@ def _rows(
     block[own, own + start] = 0.0  # an item says nothing about itself
     if keep == block.shape[1]:
         return np.broadcast_to(np.arange(keep, dtype=np.int32), block.shape), block
-    columns = largest(np.abs(block), keep)
+    columns = largest(np.ascontiguousarray(np.abs(block)), keep)
     return columns, np.take_along_axis(block, columns, axis=1)
