@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # From left to right. Rooms in one group don't know of each other.
 ORDER = (
     {"errors", "columns"},
-    {"vocabulary", "artefacts"},
+    {"vocabulary", "artefacts", "engines"},
     {"logs"},
     {"sequences"},
     {"embeddings"},
@@ -21,7 +21,7 @@ ORDER = (
     {"ranking"},
     {"retrieval"},
     {"scene"},
-    {"explain"},
+    {"explain", "serving", "scoring"},
     {"pretrained"},
     {"recommend"},
     {"tuning", "compression"},
@@ -41,6 +41,8 @@ HOMES = {
     "gensim": ("embeddings/",),
     "shap": ("explain/",),
     "lime": ("explain/",),
+    "numba": ("serving/kernels.py",),
+    "ray": ("engines/on_ray.py",),
     "optuna": ("tuning/study.py",),
     "sqlalchemy": ("tuning/study.py",),
     "implicit": ("evaluation/baselines/ials.py",),

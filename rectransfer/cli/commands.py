@@ -121,6 +121,27 @@ def _explain(arguments: Namespace) -> None:
     tables.show(tables.explained(count, None if users is None else users.n_unique(), arguments.output))
 
 
+def _score(arguments: Namespace) -> None:
+    """Write a folder of scores, or go on with one."""
+    from rectransfer.recommend import load_recommender
+    from rectransfer.serving import DEPTH
+
+    result = load_recommender(arguments.model).score(
+        arguments.users,
+        arguments.output,
+        arguments.k,
+        columns=arguments.columns,
+        filter_viewed=arguments.filter_viewed,
+        on_unknown_users=arguments.on_unknown_users,
+        depth=arguments.depth or DEPTH,
+        engine=arguments.engine,
+        workers=arguments.workers,
+        memory=arguments.memory,
+        progress=arguments.progress,
+    )
+    tables.show(tables.scored(result))
+
+
 def _evaluate(arguments: Namespace) -> None:
     """Measure a model on a later log."""
     if arguments.json:
@@ -202,6 +223,7 @@ COMMANDS: Final[dict[str, Callable[[Namespace], None]]] = {
     "fit": _fit,
     "recommend": _recommend,
     "explain": _explain,
+    "score": _score,
     "evaluate": _evaluate,
     "report": _report,
     "demo": _demo,

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 __all__ = [
     "add_catalogue",
+    "add_columns",
     "add_history",
     "add_json",
     "add_length",
     "add_output",
     "add_reading",
     "add_seed",
+    "add_unknown",
     "count_from_1",
     "share",
 ]
@@ -36,7 +38,17 @@ def add_output(command: ArgumentParser, metavar: str, what: str, *, required: bo
 
 
 def add_reading(command: ArgumentParser) -> None:
-    """How logs are read: `--columns`, which may be given several times, and `--timestamp-format`."""
+    """How logs are read: `--columns` and `--timestamp-format`."""
+    add_columns(command)
+    command.add_argument(
+        "--timestamp-format",
+        metavar="FORMAT",
+        help="of times that are text, such as %%d.%%m.%%Y (default: found out)",
+    )
+
+
+def add_columns(command: ArgumentParser) -> None:
+    """`--columns`, which may be given several times."""
     command.add_argument(
         "--columns",
         action=_AddColumns,
@@ -44,10 +56,21 @@ def add_reading(command: ArgumentParser) -> None:
         metavar="YOURS=OURS,...",
         help="your names to user_id, item_id, timestamp, weight, session_id",
     )
+
+
+def add_unknown(command: ArgumentParser) -> None:
+    """`--on-unknown-users` and `--no-filter-viewed`."""
     command.add_argument(
-        "--timestamp-format",
-        metavar="FORMAT",
-        help="of times that are text, such as %%d.%%m.%%Y (default: found out)",
+        "--on-unknown-users",
+        choices=("popular", "skip", "raise"),
+        default="popular",
+        help="what users without any history get (default: %(default)s)",
+    )
+    command.add_argument(
+        "--no-filter-viewed",
+        dest="filter_viewed",
+        action="store_false",
+        help="recommend what a user has had, too",
     )
 
 

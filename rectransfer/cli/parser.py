@@ -13,12 +13,14 @@ from typing import Any, Final, NoReturn
 
 from rectransfer.cli.options import (
     add_catalogue,
+    add_columns,
     add_history,
     add_json,
     add_length,
     add_output,
     add_reading,
     add_seed,
+    add_unknown,
     count_from_1,
     share,
 )
@@ -66,7 +68,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_pretrain, _fit, _recommend, _explain, _evaluate, _report, _demo, _data):
+    for add in (_pretrain, _fit, _recommend, _score, _explain, _evaluate, _report, _demo, _data):
         add(commands)
     return parser
 
@@ -146,18 +148,7 @@ def _recommend(commands: Any) -> None:
     )
     add_length(command)
     add_output(command, "FILE", "a .parquet or .csv file to write")
-    command.add_argument(
-        "--on-unknown-users",
-        choices=("popular", "skip", "raise"),
-        default="popular",
-        help="what users without any history get (default: %(default)s)",
-    )
-    command.add_argument(
-        "--no-filter-viewed",
-        dest="filter_viewed",
-        action="store_false",
-        help="recommend what a user has had, too",
-    )
+    add_unknown(command)
     add_reading(command)
 
 
@@ -197,6 +188,36 @@ def _explain(commands: Any) -> None:
         help="what users without any history get (default: %(default)s)",
     )
     add_reading(command)
+
+
+def _score(commands: Any) -> None:
+    command = _command(
+        commands,
+        "score",
+        "score everybody into a folder of Parquet parts; the same command goes on where it was stopped",
+        "rectransfer score store-12 customers.parquet -k 10 --memory 2GB -o scores",
+    )
+    command.add_argument("model", type=Path, metavar="MODEL", help="what fit saved")
+    command.add_argument(
+        "users",
+        nargs="+",
+        metavar="USERS",
+        help="Parquet files or folders: user_id; or histories, sorted by user: user_id, item_id, timestamp",
+    )
+    add_length(command)
+    add_output(command, "DIR", "a new folder, or one that the same command began")
+    add_unknown(command)
+    add_columns(command)
+    command.add_argument(
+        "--depth", type=count_from_1, metavar="N", help="candidates that the ranker looks at of each user"
+    )
+    command.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="where it runs (default: %(default)s)"
+    )
+    command.add_argument(
+        "--workers", type=count_from_1, metavar="N", help="parts side by side (default: one a processor)"
+    )
+    command.add_argument("--memory", metavar="SIZE", help="what the process may take, such as 2GB")
 
 
 def _evaluate(commands: Any) -> None:

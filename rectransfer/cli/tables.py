@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # showing a log should not load what learns
     from rectransfer.pretrained import Pretrained
     from rectransfer.recommend import Recommender
     from rectransfer.report import Report
+    from rectransfer.scoring import Scored
 
 __all__ = [
     "Counted",
@@ -28,6 +29,7 @@ __all__ = [
     "pretrained",
     "recommended",
     "reported",
+    "scored",
     "show",
 ]
 
@@ -94,6 +96,17 @@ def explained(count: Counted, asked: int | None, file: Path) -> RenderableType:
     of = "" if asked is None else f" of {asked:,}"
     rows = f"{count.rows:,}" + (f", {count.without:,} of them without a reason" if count.without else "")
     return _facts(users=f"{count.users:,}{of}", rows=rows, saved=str(file))
+
+
+def scored(result: "Scored") -> RenderableType:
+    """What is there, and what this run did of it."""
+    return _facts(
+        users=f"{result.users:,}",
+        rows=f"{result.rows:,}",
+        parts=f"{result.parts:,}, {result.done_now:,} of them now",
+        time=f"{result.seconds:.1f} s",
+        saved=str(result.folder),
+    )
 
 
 def evaluated(result: "Evaluation", file: Path | None) -> RenderableType:

@@ -1,0 +1,249 @@
+"""Run a job: what is missing of it, a part at a time, each there whole or not at all."""
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import polars.exceptions
+from tqdm import tqdm
+
+from rectransfer.columns import Columns
+from rectransfer.errors import ArtefactError, InputError
+from rectransfer.scoring.manifest import MANIFEST, Finished, Manifest, read_lines, sha256_of
+from rectransfer.scoring.memory import in_words, peak, resident
+from rectransfer.scoring.source import Part, Source
+
+__all__ = ["Engine", "Score", "Scored", "read_scores", "score_part", "score_parts"]
+
+logger = logging.getLogger(__name__)
+
+Score = Callable[[pl.DataFrame], pl.DataFrame]
+"""Gives the rows of some users, from a part's rows."""
+
+Engine = Callable[[Source, Path, list[Part]], Iterator[Finished]]
+"""Writes parts, somewhere and in any order, and tells of each when it is on disk."""
+
+_TEMPORARY: Final = ".scoring-"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A finished job.
+
+    Attributes:
+        folder: Where the parts lie.
+        users: How many were scored, in this run and before.
+        rows: How many came out.
+        parts: How many parts there are.
+        done_now: How many of them this run did.
+        seconds: How long this run took.
+        peak_memory: The most bytes that this process had.
+    """
+
+    folder: Path
+    users: int
+    rows: int
+    parts: int
+    done_now: int
+    seconds: float
+    peak_memory: int
+
+
+def score_parts(
+    source: Source,
+    score: Score,
+    folder: str | Path,
+    *,
+    job: Mapping[str, Any],
+    workers: int = 1,
+    memory: int | None = None,
+    engine: Engine | None = None,
+    progress: bool = False,
+    before: Callable[[], object] | None = None,
+) -> Scored:
+    """Score what isn't scored yet.
+
+    Args:
+        source: Whom.
+        score: Gives a part's rows; it has to give the same for the same part. It runs on several threads.
+        folder: Where the parts go: `part-00000.parquet` and on, and `manifest.jsonl`.
+        job: What has to be equal for a run to go on where another stopped, in plain values: a fingerprint of the
+            model, options. The source's own fingerprint is added.
+        workers: Parts worked on side by side; neither parts nor rows depend on it.
+        memory: Bytes that the process may take; fewer parts are worked on side by side where they are scarce.
+        engine: What does the parts; by default threads of this process.
+        progress: Whether to show users a second and the time left.
+        before: Called before the first part, if any is missing: what takes time that isn't scoring.
+
+    Returns:
+        What is there in all.
+
+    Raises:
+        InputError: The folder holds another job, or a row cannot be used; finished parts are kept.
+        ArtefactError: A part could not be written; finished parts are kept.
+
+    Examples:
+        >>> import tempfile
+        >>> from rectransfer.scoring import open_source
+        >>> users = open_source(pl.DataFrame({"user_id": [1, 2, 3]}), part_users=2)
+        >>> def same(part):
+        ...     return part.with_columns(item_id=7, score=0.5, rank=1)
+        >>> found = score_parts(users, same, tempfile.mkdtemp(), job={"model": "m"})
+        >>> found.parts, found.rows, read_scores(found.folder).collect().height
+        (2, 3, 3)
+    """
+    began, folder = time.perf_counter(), Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob(f"{_TEMPORARY}*"):  # of a run that was killed
+            path.unlink(missing_ok=True)
+        manifest = Manifest(folder, {**job, "input": source.digest}, len(source.parts))
+    except OSError as error:
+        raise ArtefactError(
+            f"{folder} cannot be written ({error.strerror or error}); choose another folder"
+        ) from error
+    missing = [part for part in source.parts if not manifest.intact(part.number)]
+    kept = [manifest.finished[one.number].users for one in source.parts if one not in missing]
+    if kept:
+        logger.info("%s: %s of %s parts are finished", folder, len(kept), len(source.parts))
+    if before is not None and missing:
+        before()
+    run = engine or threads(score, workers, memory)
+    with tqdm(total=source.n_users, initial=sum(kept), unit=" users", disable=not progress) as bar:
+        found = run(source, folder, missing)
+        for one in found:
+            try:
+                manifest.add(one)
+            except OSError as error:
+                raise _unwritable(folder / MANIFEST, error) from error
+            bar.update(one.users)
+    every = manifest.finished.values()
+    return Scored(
+        folder,
+        users=sum(one.users for one in every),
+        rows=sum(one.rows for one in every),
+        parts=len(source.parts),
+        done_now=len(missing),
+        seconds=time.perf_counter() - began,
+        peak_memory=peak(),
+    )
+
+
+def threads(score: Score, workers: int, memory: int | None = None) -> Engine:
+    """An engine of threads in this process."""
+
+    def run(source: Source, folder: Path, parts: list[Part]) -> Iterator[Finished]:
+        left = iter(parts)
+        width = workers
+        if memory is not None and parts:
+            before = resident()
+            first = next(left)
+            yield score_part(source, score, folder, first)
+            width = _width(workers, memory, before, peak() - before)
+        with ThreadPoolExecutor(width) as pool:
+            yield from _as_they_come(lambda part: score_part(source, score, folder, part), left, pool, width)
+
+    return run
+
+
+def score_part(source: Source, score: Score, folder: Path, part: Part) -> Finished:
+    """Read a part, score it, and put it on disk in one step.
+
+    Raises:
+        InputError: A row cannot be used.
+        ArtefactError: The file could not be written.
+    """
+    frame = source.read(part)
+    users = frame[Columns.User].n_unique()
+    rows = score(frame)
+    path = folder / f"part-{part.number:05d}.parquet"
+    temporary = folder / f"{_TEMPORARY}{secrets.token_hex(6)}"
+    try:
+        rows.write_parquet(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        found = Finished(
+            part.number, path.name, users, rows.height, sha256_of(temporary), temporary.stat().st_size
+        )
+        temporary.replace(path)
+        _sync(folder)
+    except (OSError, polars.exceptions.PolarsError) as error:
+        raise _unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return found
+
+
+def read_scores(folder: str | Path) -> pl.LazyFrame:
+    """The rows of a finished job, in the order of its users.
+
+    Raises:
+        ArtefactError: There is no job, or it isn't finished.
+    """
+    folder = Path(folder)
+    lines, _ = read_lines(folder / MANIFEST)
+    files = {line["part"]: line["file"] for line in lines[1:]}
+    total = lines[0]["parts"] if lines else 0
+    if len(files) < total or not total:
+        raise ArtefactError(
+            f"{folder} has {len(files):,} of {total:,} parts; run the same job again to go on"
+        )
+    return pl.scan_parquet([folder / files[part] for part in range(total)], glob=False)
+
+
+def _as_they_come(
+    work: Callable[[Part], Finished], parts: Iterable[Part], pool: ThreadPoolExecutor, width: int
+) -> Iterator[Finished]:
+    """Results in the order in which they are ready; no more parts are begun than are worked on."""
+    left = iter(parts)
+    running: set[Future[Finished]] = {pool.submit(work, part) for part in islice(left, width)}
+    while running:
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        failed = [one for one in done if one.exception() is not None]
+        for one in done:
+            if one not in failed:
+                yield one.result()
+        if failed:
+            for one in wait(running).done:  # what is nearly there is kept
+                if one.exception() is None:
+                    yield one.result()
+            failed[0].result()
+        running |= {pool.submit(work, part) for part in islice(left, len(done))}
+
+
+def _width(workers: int, memory: int, before: int, part: int) -> int:
+    """How many parts fit side by side."""
+    if before + part > memory:
+        raise InputError(
+            f"memory={in_words(memory)}: the process had {in_words(before)} before the first part and "
+            f"{in_words(before + part)} with it; allow more, or make parts smaller. Finished parts are kept"
+        )
+    fit = 1 + int((memory - before - part) // max(part, 1))
+    if fit < workers:
+        logger.warning("memory=%s: %s of %s parts side by side", in_words(memory), fit, workers)
+    return max(1, min(workers, fit))
+
+
+def _unwritable(path: Path, error: Exception) -> ArtefactError:
+    return ArtefactError(
+        f"{path} could not be written ({error}); finished parts are kept: see to the disk's space and the folder's "
+        "permissions, and run the same job again"
+    )
+
+
+def _sync(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

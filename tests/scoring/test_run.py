@@ -1,0 +1,175 @@
+"""A job goes on where it stopped, and says what stopped it."""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from rectransfer.errors import ArtefactError, InputError
+from rectransfer.scoring import MANIFEST, Source, open_source, read_scores, score_parts
+
+JOB = {"model": "m", "k": 1}
+
+
+def rows_of(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select("user_id", item_id=pl.col("user_id") * 7 % 5, score=1.0, rank=1)
+
+
+@pytest.fixture
+def users() -> Source:
+    return open_source(pl.DataFrame({"user_id": range(10)}), part_users=2)
+
+
+def failing_at(part_of: int, error: Exception) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    def score(frame: pl.DataFrame) -> pl.DataFrame:
+        if part_of in frame["user_id"]:
+            raise error
+        return rows_of(frame)
+
+    return score
+
+
+def test_rows_and_parts_do_not_depend_on_the_workers(tmp_path: Path, users: Source) -> None:
+    for workers in (1, 3):
+        score_parts(users, rows_of, tmp_path / str(workers), job=JOB, workers=workers)
+    one, three = (sorted((tmp_path / name).glob("part-*")) for name in "13")
+
+    assert [path.name for path in one] == [f"part-0000{number}.parquet" for number in range(5)]
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in three]
+    assert read_scores(tmp_path / "3").collect()["user_id"].to_list() == list(range(10))
+
+
+def test_what_is_finished_is_not_done_again(tmp_path: Path, users: Source) -> None:
+    with pytest.raises(InputError, match="user 6"):
+        score_parts(users, failing_at(6, InputError("user 6 is bad")), tmp_path, job=JOB)
+    done = []
+
+    def score(frame: pl.DataFrame) -> pl.DataFrame:
+        done.extend(frame["user_id"])
+        return rows_of(frame)
+
+    found = score_parts(users, score, tmp_path, job=JOB)
+
+    assert done == [6, 7, 8, 9]
+    assert (found.users, found.rows, found.parts, found.done_now) == (10, 10, 5, 2)
+    assert score_parts(users, failing_at(0, AssertionError()), tmp_path, job=JOB).done_now == 0
+
+
+def test_with_several_workers_what_is_nearly_there_is_kept(tmp_path: Path, users: Source) -> None:
+    with pytest.raises(InputError, match="user 0"):
+        score_parts(users, failing_at(0, InputError("user 0 is bad")), tmp_path, job=JOB, workers=2)
+
+    assert (tmp_path / "part-00001.parquet").exists()
+    assert score_parts(users, rows_of, tmp_path, job=JOB).done_now == 4
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_bytes(b"x" * 10)])
+def test_a_part_that_is_gone_or_altered_is_done_again(
+    tmp_path: Path, users: Source, harm: Callable[[Path], object]
+) -> None:
+    score_parts(users, rows_of, tmp_path, job=JOB)
+    before = read_scores(tmp_path).collect()
+    harm(tmp_path / "part-00002.parquet")
+
+    assert score_parts(users, rows_of, tmp_path, job=JOB).done_now == 1
+    assert read_scores(tmp_path).collect().equals(before)
+
+
+def test_a_manifest_that_was_cut_short_loses_its_last_line_only(tmp_path: Path, users: Source) -> None:
+    score_parts(users, rows_of, tmp_path, job=JOB)
+    manifest = tmp_path / MANIFEST
+    manifest.write_bytes(manifest.read_bytes()[:-5])
+
+    assert score_parts(users, rows_of, tmp_path, job=JOB).done_now == 1
+    assert read_scores(tmp_path).collect().height == 10
+
+
+def test_another_job_is_refused_and_nothing_is_lost(tmp_path: Path, users: Source) -> None:
+    score_parts(users, rows_of, tmp_path, job=JOB)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    other = open_source(pl.DataFrame({"user_id": range(10, 20)}), part_users=2)
+
+    with pytest.raises(
+        InputError, match=r"begun with another model: model was m, now n\. Its finished parts are kept"
+    ):
+        score_parts(users, rows_of, tmp_path, job=JOB | {"model": "n"})
+    with pytest.raises(InputError, match="another k: k was 1, now 2"):
+        score_parts(users, rows_of, tmp_path, job=JOB | {"k": 2})
+    with pytest.raises(InputError, match="another input"):
+        score_parts(other, rows_of, tmp_path, job=JOB)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path: Path, users: Source) -> None:
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(InputError, match=r"holds 1 files and no manifest\.jsonl, for example 'letters.txt'"):
+        score_parts(users, rows_of, tmp_path, job=JOB)
+    (tmp_path / MANIFEST).write_text("{}\n")
+    with pytest.raises(ArtefactError, match="no manifest of scores"):
+        score_parts(users, rows_of, tmp_path, job=JOB)
+
+
+def test_a_folder_that_cannot_be_written_is_named(users: Source) -> None:
+    with pytest.raises(ArtefactError, match="/proc/scores cannot be written"):  # even root can't
+        score_parts(users, rows_of, "/proc/scores", job=JOB)
+
+
+FULL = """
+import sys, polars as pl
+from rectransfer.errors import ArtefactError
+from rectransfer.scoring import open_source, score_parts
+users = open_source(pl.DataFrame({"user_id": range(8_000)}), part_users=2_000)
+def score(frame):
+    many = 10 if frame["user_id"][0] < 4_000 else 50_000
+    noise = pl.Series(range(many)).hash(seed=frame["user_id"][0])
+    return pl.DataFrame({"user_id": noise, "item_id": 1, "score": 1.0, "rank": 1})
+try:
+    score_parts(users, score, sys.argv[1], job={})
+except ArtefactError as error:
+    print(error)
+    sys.exit(3)
+"""
+
+
+def test_a_full_disk_is_named_and_finished_parts_are_kept(tmp_path: Path) -> None:
+    def no_large_files() -> None:  # a write beyond it fails, as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    script = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n" + FULL
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=no_large_files)
+
+    assert done.returncode == 3, done.stderr
+    assert "part-00002.parquet could not be written" in done.stdout
+    assert "finished parts are kept" in done.stdout
+    assert sorted(os.listdir(tmp_path)) == [MANIFEST, "part-00000.parquet", "part-00001.parquet"]
+
+
+def test_a_manifest_that_cannot_be_added_to_stays_whole(
+    tmp_path: Path, users: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_parts(users, rows_of, tmp_path, job=JOB)
+    lines = (tmp_path / MANIFEST).read_text().splitlines()
+    (tmp_path / MANIFEST).write_text("\n".join(lines[:-1]) + "\n")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rectransfer.scoring.manifest.os.fsync", full)
+    with pytest.raises(ArtefactError, match="No space left on device.*finished parts are kept"):
+        score_parts(users, rows_of, tmp_path, job=JOB)
+    monkeypatch.undo()
+
+    assert score_parts(users, rows_of, tmp_path, job=JOB).done_now == 1
+
+
+def test_memory_that_does_not_do_is_an_error_that_says_what_does(tmp_path: Path, users: Source) -> None:
+    with pytest.raises(InputError, match="memory=1 MB: the process had .* allow more"):
+        score_parts(users, rows_of, tmp_path, job=JOB, memory=10**6)
+
+    assert score_parts(users, rows_of, tmp_path, job=JOB, memory=10**11, workers=2).done_now == 4
