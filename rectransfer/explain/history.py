@@ -11,8 +11,9 @@ from scipy.sparse import csc_array, csr_array
 
 from rectransfer.explain.formula import Doubles
 from rectransfer.neighbours import ItemWeights, Neighbours, UserKernel
-from rectransfer.ranking import RECENT, STEADY, Evidence, Examples, Towers, tower_slopes
+from rectransfer.ranking import LAST, RECENT, STEADY, Evidence, Examples, Towers, tower_slopes
 from rectransfer.scene import Scene
+from rectransfer.transitions import Transitions
 
 __all__ = ["Entries", "Split", "sums"]
 
@@ -20,6 +21,8 @@ Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 _HALF_LIVES: Final = {"affinity_recent": RECENT, "affinity_steady": STEADY}
+_FOLLOWS: Final = {"follows_last": LAST, "follows_recent": RECENT}
+_ITEMS_AT_ONCE: Final = 256
 _NEIGHBOURS: Final = "neighbours"
 _TOWER: Final = "tower"
 
@@ -115,6 +118,8 @@ def sums(scene: Scene, names: tuple[str, ...], entries: Entries, candidates: Row
             found[name] = _tower(domains[domain], scene.towers[domain], entries, candidates)
         elif signal == _NEIGHBOURS and (weights := domains[domain].weights) is not None:
             found[name] = _neighbours(weights, entries)
+        elif signal in _FOLLOWS and (transitions := domains[domain].transitions) is not None:
+            found[name] = _follows(transitions, _FOLLOWS[signal], entries)
     return found
 
 
@@ -169,6 +174,19 @@ def _neighbours(neighbours: Neighbours, entries: Entries) -> Split:
     had, wanted = np.unique(entries.examples.counts.indices), np.unique(entries.items)
     between = _between(neighbours.solution, had, wanted) / neighbours.rarity[wanted]
     return Split.of(entries, _called_for(between, had, wanted, strengths, entries), strengths[entries.places])
+
+
+def _follows(transitions: Transitions, half_life: float, entries: Entries) -> Split:
+    """How much likelier items are than usual: an average over the history of what follows each item."""
+    pooled = entries.examples.pooled(half_life).data.astype(np.float64)
+    had, wanted = np.unique(entries.examples.counts.indices), np.unique(entries.items)
+    lifts = np.empty((len(had), len(wanted)))
+    for start in range(0, len(had), _ITEMS_AT_ONCE):  # each is a row of the catalogue's width for a while
+        rows = had[start : start + _ITEMS_AT_ONCE]
+        ones = (np.ones(len(rows), np.float32), (np.arange(len(rows)), rows))
+        alone = csr_array(ones, shape=(len(rows), entries.examples.n_items))
+        lifts[start : start + len(rows)] = transitions.lifts(alone)[:, wanted]
+    return Split.of(entries, _called_for(lifts, had, wanted, pooled, entries), pooled[entries.places])
 
 
 def _called_for(between: Doubles, had: Rows, wanted: Rows, weights: Doubles, entries: Entries) -> Doubles:

@@ -51,7 +51,8 @@ def test_the_history_adds_up_to_its_signals(explained: Explanations) -> None:
     told = explained.told
 
     assert {name.partition(".")[2] for name in told.signals} == {
-        *("affinity_recent", "affinity_steady", "neighbours", "tower")
+        *("affinity_recent", "affinity_steady", "neighbours", "tower"),
+        *("follows_last", "follows_recent"),
     }
     for place, name in enumerate(told.signals):
         theirs = np.bincount(told.pair, told.contributions[:, place], minlength=len(explained))
@@ -93,6 +94,8 @@ def test_sums_over_the_history_are_the_signals_themselves(model: Recommender) ->
         signal = slate.columns((name,))[:, :6, 0].ravel()
         if name.endswith(("affinity_recent", "affinity_steady")):
             np.testing.assert_allclose(split.wholes, signal, atol=1e-5)
+        elif "follows" in name:
+            np.testing.assert_allclose(np.log(split.wholes + 0.1), signal, atol=1e-4)
         elif name.endswith("neighbours"):
             np.testing.assert_allclose(np.log(np.maximum(split.wholes, 0) + 0.03), signal, atol=1e-4)
         np.testing.assert_allclose(
