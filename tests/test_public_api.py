@@ -16,11 +16,13 @@ HEAVY = {
     "faiss",
     "gensim",
     "implicit",
+    "numba",
     "numpy",
     "optuna",
     "pandas",
     "polars",
     "pyarrow",
+    "ray",
     "rich",
     "scipy",
     "sklearn",
@@ -88,7 +90,7 @@ def test_listing_the_names_loads_nothing_heavy() -> None:
 def test_reading_a_log_loads_no_library_that_learns() -> None:
     loaded = loaded_after("import rectransfer; rectransfer.read_log; rectransfer.plant")
 
-    assert loaded & {"faiss", "gensim", "implicit", "pandas", "sklearn", "torch"} == set()
+    assert loaded & {"faiss", "gensim", "implicit", "numba", "pandas", "ray", "sklearn", "torch"} == set()
 
 
 def test_rooms_are_there_without_an_import_of_their_own() -> None:

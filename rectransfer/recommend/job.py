@@ -65,7 +65,11 @@ def run_job(
     if n_workers < 1:
         raise InputError(f"workers={workers}; expected at least 1")
     limit = None if memory is None else as_bytes(memory)
-    job: dict[str, Any] = {"model": digest_of(state), "rectransfer": library_versions()["rectransfer"], **asdict(options)}
+    job: dict[str, Any] = {
+        "model": digest_of(state),
+        "rectransfer": library_versions()["rectransfer"],
+        **asdict(options),
+    }
 
     if engine == "ray":
         elsewhere = _on_ray(saved, options, n_workers)
@@ -111,7 +115,16 @@ def _worker(model: Path, options: ScoringOptions, source: Source, folder: Path) 
     saved = load_artefact(model, kind=KIND)
     state, _ = read(saved, saved.card.get(KIND))
     scorer = Scorer(state, serve(state), options)
-    nothing = {"error": "", "message": "", "part": 0, "file": "", "users": 0, "rows": 0, "sha256": "", "bytes": 0}
+    nothing = {
+        "error": "",
+        "message": "",
+        "part": 0,
+        "file": "",
+        "users": 0,
+        "rows": 0,
+        "sha256": "",
+        "bytes": 0,
+    }
 
     def work(row: dict[str, Any]) -> dict[str, Any]:
         try:

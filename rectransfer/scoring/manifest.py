@@ -121,7 +121,9 @@ def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
     except (OSError, ValueError) as error:
         raise ArtefactError(f"{path} cannot be read ({error}); choose another folder") from error
     if lines and (lines[0].get("kind") != _KIND or lines[0].get("version") != _VERSION):
-        raise ArtefactError(f"{path} is no manifest of scores that this rectransfer reads; choose another folder")
+        raise ArtefactError(
+            f"{path} is no manifest of scores that this rectransfer reads; choose another folder"
+        )
     return lines, whole
 
 

@@ -149,9 +149,7 @@ def threads(score: Score, workers: int, memory: int | None = None) -> Engine:
             yield score_part(source, score, folder, first)
             width = _width(workers, memory, before, peak() - before)
         with ThreadPoolExecutor(width) as pool:
-            yield from _as_they_come(
-                lambda part: score_part(source, score, folder, part), left, pool, width
-            )
+            yield from _as_they_come(lambda part: score_part(source, score, folder, part), left, pool, width)
 
     return run
 
@@ -172,7 +170,9 @@ def score_part(source: Source, score: Score, folder: Path, part: Part) -> Finish
         rows.write_parquet(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        found = Finished(part.number, path.name, users, rows.height, sha256_of(temporary), temporary.stat().st_size)
+        found = Finished(
+            part.number, path.name, users, rows.height, sha256_of(temporary), temporary.stat().st_size
+        )
         temporary.replace(path)
         _sync(folder)
     except (OSError, polars.exceptions.PolarsError) as error:
@@ -193,7 +193,9 @@ def read_scores(folder: str | Path) -> pl.LazyFrame:
     files = {line["part"]: line["file"] for line in lines[1:]}
     total = lines[0]["parts"] if lines else 0
     if len(files) < total or not total:
-        raise ArtefactError(f"{folder} has {len(files):,} of {total:,} parts; run the same job again to go on")
+        raise ArtefactError(
+            f"{folder} has {len(files):,} of {total:,} parts; run the same job again to go on"
+        )
     return pl.scan_parquet([folder / files[part] for part in range(total)], glob=False)
 
 

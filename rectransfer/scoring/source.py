@@ -17,10 +17,10 @@ from rectransfer.vocabulary import as_ids, first_rows
 
 __all__ = ["PART_ROWS", "PART_USERS", "Part", "Source", "open_source"]
 
-PART_USERS: Final = 10_000
+PART_USERS: Final = 5_000
 """Users of a part."""
 
-PART_ROWS: Final = 500_000
+PART_ROWS: Final = 250_000
 """Rows of histories after which a part ends with its user, whatever its users."""
 
 _AT_ONCE: Final = 2_000_000
@@ -128,9 +128,15 @@ def open_source(
     frame = frame.rename(renamed)
     names = [renamed.get(column, column) for column in schema.names()]
     if Columns.User not in names:
-        raise InputError(f"{name} has no column 'user_id'; its columns are {', '.join(names)}: name it in columns")
+        raise InputError(
+            f"{name} has no column 'user_id'; its columns are {', '.join(names)}: name it in columns"
+        )
     histories = all(column in names for column in _HISTORY)
-    frame = frame.select(column for column in _KEPT if column in names) if histories else frame.select(Columns.User)
+    frame = (
+        frame.select(column for column in _KEPT if column in names)
+        if histories
+        else frame.select(Columns.User)
+    )
     frame = _typed(name, frame, like)
     if histories:
         parts, n_users = _cut(name, frame, part_users, part_rows)

@@ -302,9 +302,22 @@ def squash(values: Floats) -> None:  # pragma: no cover (compiled)
             whole = np.floor(x)
             bits[at] = np.int32((np.int32(whole) + 127) << 23)
             f = (x - whole) * _LN2
-            flat[start + at] = np.float32(1.0) + f * (np.float32(1.0) + f * (np.float32(1 / 2) + f * (
-                np.float32(1 / 6) + f * (np.float32(1 / 24) + f * (np.float32(1 / 120) + f * (
-                    np.float32(1 / 720) + f * np.float32(1 / 5040)))))))
+            flat[start + at] = np.float32(1.0) + f * (
+                np.float32(1.0)
+                + f
+                * (
+                    np.float32(1 / 2)
+                    + f
+                    * (
+                        np.float32(1 / 6)
+                        + f
+                        * (
+                            np.float32(1 / 24)
+                            + f * (np.float32(1 / 120) + f * (np.float32(1 / 720) + f * np.float32(1 / 5040)))
+                        )
+                    )
+                )
+            )
         for at in range(size):
             flat[start + at] = np.float32(1.0) - np.float32(2.0) / (
                 flat[start + at] * power[at] + np.float32(1.0)

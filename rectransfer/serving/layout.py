@@ -183,13 +183,17 @@ def _by_item(calls: Mapping[str, Calls], places: Rows) -> Weights:
     """All matrices' rows, those of an item together, so that they come from memory in one go."""
     found = [csr_array(one.weights[:, places]) for one in calls.values()]
     n, each = (found[0].shape[0] if found else 0), len(found)
-    lengths = np.stack([np.diff(one.indptr) for one in found], axis=1) if found else np.zeros((n, 0), np.int64)
+    lengths = (
+        np.stack([np.diff(one.indptr) for one in found], axis=1) if found else np.zeros((n, 0), np.int64)
+    )
     starts = np.concatenate([[0], np.cumsum(lengths.ravel())]).astype(np.int64)
     entries = np.zeros(starts[-1], np.uint32 if len(places) < _HALF else np.int64)
     scales = np.zeros(n * each, np.float32)
     for place, one in enumerate(found):
         full = np.flatnonzero(lengths[:, place])
-        most = np.maximum.reduceat(np.abs(one.data), one.indptr[full]) if len(full) else np.zeros(0, np.float32)
+        most = (
+            np.maximum.reduceat(np.abs(one.data), one.indptr[full]) if len(full) else np.zeros(0, np.float32)
+        )
         mine = np.zeros(n, np.float32)
         mine[full] = np.maximum(most, 1e-20) / _LARGEST
         whole = np.rint(one.data / np.repeat(mine, lengths[:, place])).astype(np.int64) + _HALF // 2

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 DEPTH: Final = 50
 """Candidates that the ranker looks at of each user."""
 
-_AT_ONCE: Final = 512
+_AT_ONCE: Final = 1_024
 """Users of a batch."""
 
 _IN_CACHE: Final = 128
@@ -84,9 +84,7 @@ class Server:
             raise InputError(f"{len(examples)} users, depth={depth}; expected at least 1 of both")
         sample = Sample.of(scene, ranker, examples)
         terms = {
-            name: term
-            for name, term in terms_of(scene, ranker.names).items()
-            if _agrees(name, term, sample)
+            name: term for name, term in terms_of(scene, ranker.names).items() if _agrees(name, term, sample)
         }
         calibration = calibrate(sample, terms)
         logger.info("the joint retriever explains %.3f of the ranker's scores", calibration.share)

@@ -22,6 +22,7 @@ __all__ = ["Inner", "OfItem", "OfUser", "Term", "filled", "terms_of"]
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
+
 @dataclass(frozen=True, eq=False)
 class Inner:
     """An inner product of a user's vector and an item's.

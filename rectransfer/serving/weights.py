@@ -83,9 +83,7 @@ def calls_of(neighbours: Neighbours, most: int = _MOST_WEIGHTS) -> Calls | None:
     return Calls(csr_array((values.ravel(), columns.ravel(), offsets), shape=(n, n)), neighbours)
 
 
-def _rows(
-    kernel: UserKernel, start: int, divisor: Floats, keep: int
-) -> tuple[npt.NDArray[np.int32], Floats]:
+def _rows(kernel: UserKernel, start: int, divisor: Floats, keep: int) -> tuple[npt.NDArray[np.int32], Floats]:
     """The largest weights of some items, columns ascending."""
     left = csr_array(kernel.taken[:, start : start + _BLOCK].T)
     block = np.asarray((left @ kernel.inverse) @ kernel.taken, dtype=np.float32) / divisor

@@ -40,7 +40,9 @@ def model(scratch: Path) -> Path:
     folder = scratch / "model"
     if not folder.exists():
         world = World(ITEMS)
-        source, target = (rt.read_log(world.log(*users)) for users in ((6_000, 10_000_000), (2_000, 20_000_000)))
+        source, target = (
+            rt.read_log(world.log(*users)) for users in ((6_000, 10_000_000), (2_000, 20_000_000))
+        )
         fitted = rt.Recommender(rt.pretrain(source)).fit(target, items=range(ITEMS))
         fitted.save(folder)
     return folder
@@ -160,7 +162,9 @@ def measure(n: int, repeat: int, scratch: Path) -> dict[str, Any]:
 
 def provenance() -> dict[str, Any]:
     """Where and with what it was measured."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT)
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
     cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
         "commit": commit.stdout.strip(),
@@ -176,7 +180,9 @@ def provenance() -> dict[str, Any]:
 
 def main() -> None:
     """Measure, and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--users", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--repeat", type=int, nargs="+", default=[5, 3, 1], help="for each number of users")
     parser.add_argument("--scratch", type=Path, default=Path.home() / ".cache" / "rectransfer-scoring")

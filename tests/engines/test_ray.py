@@ -79,7 +79,7 @@ def test_the_same_rows_with_a_worker_killed(model: Recommender, users: Path, tmp
 
     assert len(killed) == 1
     assert found.users == 60_000
-    assert found.parts == found.done_now == 6
+    assert found.parts == found.done_now == 12
     assert read_scores(tmp_path / "ray").collect().equals(here)
 
 
@@ -92,7 +92,9 @@ def test_what_one_engine_began_the_other_ends(model: Recommender, users: Path, t
     assert read_scores(tmp_path).collect().equals(whole)
 
 
-def test_a_bad_row_is_named_and_finished_parts_are_kept(model: Recommender, users: Path, tmp_path: Path) -> None:
+def test_a_bad_row_is_named_and_finished_parts_are_kept(
+    model: Recommender, users: Path, tmp_path: Path
+) -> None:
     frame = pl.read_parquet(users).with_row_index()
     bad = frame.with_columns(item_id=pl.when(pl.col("index") < 400_000).then("item_id")).drop("index")
     bad.write_parquet(tmp_path / "users.parquet")

@@ -94,7 +94,9 @@ def test_another_job_is_refused_and_nothing_is_lost(tmp_path: Path, users: Sourc
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     other = open_source(pl.DataFrame({"user_id": range(10, 20)}), part_users=2)
 
-    with pytest.raises(InputError, match=r"begun with another model: model was m, now n\. Its finished parts are kept"):
+    with pytest.raises(
+        InputError, match=r"begun with another model: model was m, now n\. Its finished parts are kept"
+    ):
         score_parts(users, rows_of, tmp_path, job=JOB | {"model": "n"})
     with pytest.raises(InputError, match="another k: k was 1, now 2"):
         score_parts(users, rows_of, tmp_path, job=JOB | {"k": 2})
@@ -148,7 +150,9 @@ def test_a_full_disk_is_named_and_finished_parts_are_kept(tmp_path: Path) -> Non
     assert sorted(os.listdir(tmp_path)) == [MANIFEST, "part-00000.parquet", "part-00001.parquet"]
 
 
-def test_a_manifest_that_cannot_be_added_to_stays_whole(tmp_path: Path, users: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manifest_that_cannot_be_added_to_stays_whole(
+    tmp_path: Path, users: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
     score_parts(users, rows_of, tmp_path, job=JOB)
     lines = (tmp_path / MANIFEST).read_text().splitlines()
     (tmp_path / MANIFEST).write_text("\n".join(lines[:-1]) + "\n")

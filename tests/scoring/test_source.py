@@ -99,4 +99,8 @@ def test_the_digest_tells_sources_apart(tmp_path: Path) -> None:
     a, b, c = (open_source(tmp_path / f"{name}.parquet").digest for name in "abc")
 
     assert a == b != c
-    assert open_source(HISTORIES).digest == open_source(HISTORIES.clone()).digest != open_source(HISTORIES[:-1]).digest
+    assert (
+        open_source(HISTORIES).digest
+        == open_source(HISTORIES.clone()).digest
+        != open_source(HISTORIES[:-1]).digest
+    )

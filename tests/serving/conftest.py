@@ -19,7 +19,13 @@ def state() -> State:
     """Three domains' evidence and two towers over 400 items, some of which a domain doesn't know."""
     planted = plant(
         PlantedConfig(
-            source_users=300, target_users=150, source_items=ITEMS, target_items=300, clusters=10, shared_items=0.9, seed=4
+            source_users=300,
+            target_users=150,
+            source_items=ITEMS,
+            target_items=300,
+            clusters=10,
+            shared_items=0.9,
+            seed=4,
         )
     )
     layers = {"tower": TowerConfig(hidden=8, width=4), "train": TrainConfig(epochs=2)}

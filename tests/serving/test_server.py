@@ -18,7 +18,11 @@ from rectransfer.serving.terms import terms_of
 
 def lists(ranked: Ranked) -> dict[int, list[int]]:
     frame = pl.DataFrame({"user": ranked.users, "item": ranked.items})
-    return {user: rows.to_list() for user, rows in frame.group_by("user").agg("item").iter_rows() for rows in [pl.Series(rows)]}
+    return {
+        user: rows.to_list()
+        for user, rows in frame.group_by("user").agg("item").iter_rows()
+        for rows in [pl.Series(rows)]
+    }
 
 
 def overlap(one: Ranked, other: Ranked, k: int = 10) -> float:
@@ -71,7 +75,9 @@ def test_signals_are_those_of_the_scene(state: State, users: Prepared) -> None:
 def test_lists_are_nearly_those_of_the_whole_ranking(state: State, server: Server, users: Prepared) -> None:
     rest = users.between(60, len(users))
     true = state.scene.rank(state.ranker, rest, 10, exclude=rest.seen)
-    shares = [overlap(server.with_depth(depth).rank(rest, 10, exclude=rest.seen), true) for depth in (20, 50, 200)]
+    shares = [
+        overlap(server.with_depth(depth).rank(rest, 10, exclude=rest.seen), true) for depth in (20, 50, 200)
+    ]
 
     assert shares[1] > 0.93
     assert shares[2] > 0.95
