@@ -100,7 +100,7 @@ def test_a_model_that_changed_is_refused(model: Recommender, domains: PlantedDom
     model.score(users, tmp_path, 5)
     other = Recommender(None).fit(domains.target)
 
-    with pytest.raises(InputError, match="begun with another model: model was .*finished parts are kept"):
+    with pytest.raises(InputError, match=r"begun with another model: model was .*finished parts are kept"):
         other.score(users, tmp_path, 5)
     with pytest.raises(InputError, match="another k"):
         model.score(users, tmp_path, 6)

@@ -10,7 +10,8 @@ from scipy.sparse import csr_array
 from rectransfer.ranking import Histories, uncut
 from rectransfer.recommend.state import State
 from rectransfer.scene import Ranked
-from rectransfer.serving import Prepared, Server, prepare, server as module
+from rectransfer.serving import Prepared, Server, prepare
+from rectransfer.serving import server as module
 from rectransfer.serving.calibrate import Sample
 from rectransfer.serving.network import Network
 from rectransfer.serving.terms import terms_of
