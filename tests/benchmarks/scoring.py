@@ -6,7 +6,8 @@
 A synthetic world of 20,000 items with a long tail; a model that is really fitted on it (a source of 6,000
 users, a target of 2,000), and users whom it has never seen, with their histories. For each number of users in
 turn, in one run and in processes of their own: `rectransfer score` from a Parquet file to Parquet parts;
-implicit's ALS `recommend` in memory, with users' factors given and with users who are as new to it as to us; and FAISS' flat search in memory. Vectors have 64 dimensions, and each has two threads.
+implicit's ALS `recommend` in memory, with users' factors given and with users who are as new to it as to us;
+and FAISS' flat search in memory. Vectors have 64 dimensions, and each has two threads.
 """
 
 import argparse
