@@ -24,7 +24,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint format docs examples bench bench-accuracy bench-accuracy-quick bench-ablation \
-	bench-explain bench-options bench-selection bench-speed constraints clean distclean
+	bench-options bench-selection bench-scoring constraints clean distclean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -82,6 +82,11 @@ bench-explain: $(VENV)/.installed-dev
 
 bench-selection: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/source_selection.py
+
+bench-scoring: $(VENV)/.installed-dev
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/scoring.py
+	$(ONE_THREAD) $(BIN)/python tests/benchmarks/scoring_depth.py
+	$(BIN)/python tests/benchmarks/scoring_page.py
 
 # Pins what an environment with everything has now. To move to newer versions: empty the file, make distclean first.
 constraints: $(VENV)/.installed-dev $(VENV)/.installed-docs

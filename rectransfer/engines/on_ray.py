@@ -32,7 +32,7 @@ def map_all(function: Callable[[In], Out], things: Sequence[In], cpus: float = 1
 def stream(
     make: Callable[[], Callable[[Row], Row]], rows: Sequence[Row], workers: int, cpus: float = 1
 ) -> Iterator[Row]:
-    """What workers give for rows, as they come, by Ray Data; a worker that dies is replaced, its rows done again.
+    """What workers give for rows, as they come, by Ray Data; one that dies is replaced, its rows done again.
 
     Args:
         make: Gives each worker what it does to a row, once.
@@ -45,7 +45,7 @@ def stream(
         return
     data = ray.data.from_items(list(rows), override_num_blocks=len(rows))
     work = data.map(
-        _Worker,
+        _Worker,  # type: ignore[arg-type]  # a class that is called: Ray makes one a worker
         fn_constructor_args=(make,),
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(rows)), max_tasks_in_flight_per_actor=2),
         num_cpus=cpus,

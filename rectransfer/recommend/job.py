@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from rectransfer.artefacts import library_versions, load_artefact
 from rectransfer.engines.every import Where, require_where

@@ -381,8 +381,8 @@ class Recommender:
         model's, and its ranker looks at `depth` candidates of each user.
 
         Args:
-            users: Parquet files, a folder of them, a frame or a column: `user_id`; or histories, sorted by user:
-                `user_id`, `item_id`, `timestamp`. Histories add to what the model knows about its users.
+            users: Parquet files, a folder of them, a frame or a column: `user_id`; or histories, sorted by
+                user: `user_id`, `item_id`, `timestamp`; they add to what the model knows about its users.
             out: A new folder, or one that the same job began.
             k: How many items a user.
             columns: Your names to ours.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError, UnknownUserError
@@ -106,8 +106,8 @@ class Scorer:
         if options.on_unknown_users == "raise" and not known.all():
             first = users.ids[int(np.argmin(known))]
             raise UnknownUserError(
-                f"{int((~known).sum()):,} of the users have no history here, for example {first!r}; give their "
-                "histories, or choose on_unknown_users='popular' or 'skip'"
+                f"{int((~known).sum()):,} of the users have no history here, for example {first!r}; give "
+                "their histories, or choose on_unknown_users='popular' or 'skip'"
             )
         server = self.server.with_depth(options.depth)
         ranked = server.rank(examples, options.k, exclude=viewed)

@@ -1,8 +1,8 @@
 """Score everybody, part by part: bounded, and safe to kill.
 
-A job reads its users from Parquet in parts, hands each part to a function, and writes what that gives as a part
-of the same number. A part is there whole or not at all, and a manifest lists what is finished, so that the same
-command goes on where it was stopped.
+A job reads its users from Parquet in parts, hands each part to a function, and writes what that gives as a
+part of the same number. A part is there whole or not at all, and a manifest lists what is finished, so that
+the same command goes on where it was stopped.
 """
 
 from rectransfer.scoring.manifest import MANIFEST, Finished

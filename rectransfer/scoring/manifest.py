@@ -63,8 +63,8 @@ class Manifest:
             self._take_up(head)
         elif other := [path.name for path in folder.iterdir() if not path.name.startswith(".")]:
             raise InputError(
-                f"{folder} holds {len(other):,} files and no {MANIFEST}, for example {other[0]!r}; choose a new or "
-                "an empty folder"
+                f"{folder} holds {len(other):,} files and no {MANIFEST}, for example {other[0]!r}; choose a "
+                "new or an empty folder"
             )
         else:
             self._append(head)
@@ -139,8 +139,9 @@ def _require_same(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, A
     if not names:
         return
     changes = "; ".join(f"{name} was {_short(was.get(name))}, now {_short(now.get(name))}" for name in names)
+    other = " and ".join(name for name in names if name != "parts") or "input"
     raise InputError(
-        f"{folder} was begun with another {' and '.join(n for n in names if n != 'parts') or 'input'}: {changes}. "
+        f"{folder} was begun with another {other}: {changes}. "
         "Its finished parts are kept: go on with what it was begun with, or choose another folder"
     )
 

@@ -75,8 +75,8 @@ def score_parts(
         source: Whom.
         score: Gives a part's rows; it has to give the same for the same part. It runs on several threads.
         folder: Where the parts go: `part-00000.parquet` and on, and `manifest.jsonl`.
-        job: What has to be equal for a run to go on where another stopped, in plain values: a fingerprint of the
-            model, options. The source's own fingerprint is added.
+        job: What has to be equal for a run to go on where another stopped, in plain values: a fingerprint of
+            the model, options. The source's own fingerprint is added.
         workers: Parts worked on side by side; neither parts nor rows depend on it.
         memory: Bytes that the process may take; fewer parts are worked on side by side where they are scarce.
         engine: What does the parts; by default threads of this process.
@@ -234,8 +234,8 @@ def _width(workers: int, memory: int, before: int, part: int) -> int:
 
 def _unwritable(path: Path, error: Exception) -> ArtefactError:
     return ArtefactError(
-        f"{path} could not be written ({error}); finished parts are kept: see to the disk's space and the folder's "
-        "permissions, and run the same job again"
+        f"{path} could not be written ({error}); finished parts are kept: see to the disk's space and the "
+        "folder's permissions, and run the same job again"
     )
 
 

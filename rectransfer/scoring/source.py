@@ -17,10 +17,10 @@ from rectransfer.vocabulary import as_ids, first_rows
 
 __all__ = ["PART_ROWS", "PART_USERS", "Part", "Source", "open_source"]
 
-PART_USERS: Final = 10_000
+PART_USERS: Final = 5_000
 """Users of a part."""
 
-PART_ROWS: Final = 500_000
+PART_ROWS: Final = 250_000
 """Rows of histories after which a part ends with its user, whatever its users."""
 
 _AT_ONCE: Final = 2_000_000
@@ -74,16 +74,16 @@ class Source:
             frame = self.frame.slice(part.start, part.stop - part.start).collect()
         except (polars.exceptions.PolarsError, OSError) as error:
             raise InputError(
-                f"{self.name}: rows {part.start:,} to {part.stop - 1:,} cannot be read ({_line(error)}); restore the "
-                "file from a copy"
+                f"{self.name}: rows {part.start:,} to {part.stop - 1:,} cannot be read ({_line(error)}); "
+                "restore the file from a copy"
             ) from error
         for column in (Columns.User, *_HISTORY) if self.histories else (Columns.User,):
             missing = frame[column].is_null()
             if missing.any():
                 bad = missing.arg_true().to_numpy() + part.start
                 raise InputError(
-                    f"{self.name}: {len(bad):,} rows have no {column}, the first is row {bad[0]:,} (from 0); leave "
-                    f"them out: pl.scan_parquet(...).drop_nulls({column!r})"
+                    f"{self.name}: {len(bad):,} rows have no {column}, the first is row {bad[0]:,} (from 0); "
+                    f"leave them out: pl.scan_parquet(...).drop_nulls({column!r})"
                 )
         return frame
 
@@ -110,7 +110,8 @@ def open_source(
         part_rows: Rows of histories after which a part ends with its user.
 
     Raises:
-        InputError: No such file; no users; ids that are null or of another type; histories that aren't sorted.
+        InputError: No such file; no users; ids that are null or of another type; histories that aren't
+            sorted.
 
     Examples:
         >>> found = open_source(pl.DataFrame({"user_id": ["a", "b", "a", "c"]}), part_users=2)
@@ -199,8 +200,8 @@ def _once(name: str, frame: pl.LazyFrame) -> tuple[pl.LazyFrame, int]:
         raise InputError(f"{name} cannot be read ({_line(error)}); restore it from a copy") from error
     if ids.null_count():
         raise InputError(
-            f"{name}: {ids.null_count():,} of {ids.len():,} rows have no user_id, {first_rows(ids.is_null())}; "
-            "leave them out: pl.scan_parquet(...).drop_nulls('user_id')"
+            f"{name}: {ids.null_count():,} of {ids.len():,} rows have no user_id, "
+            f"{first_rows(ids.is_null())}; leave them out: pl.scan_parquet(...).drop_nulls('user_id')"
         )
     ids = ids.unique(maintain_order=True)
     return ids.to_frame().lazy(), ids.len()
@@ -242,9 +243,8 @@ def _require_sorted(name: str, ids: pl.Series, before: pl.Series, row: int) -> N
     wrong = (ids < before).arg_true()
     if wrong.len():
         raise InputError(
-            f"{name}: histories have to be sorted by user, and row {row + int(wrong[0]):,} (from 0) goes back; sort "
-            "them, which needs no more memory than there is: pl.scan_parquet(FILE).sort('user_id', 'timestamp')"
-            ".sink_parquet(SORTED)"
+            f"{name}: histories have to be sorted by user, and row {row + int(wrong[0]):,} (from 0) goes "
+            "back; sort them: pl.scan_parquet(FILE).sort('user_id', 'timestamp').sink_parquet(SORTED)"
         )
 
 

@@ -16,7 +16,7 @@ __all__ = ["Calibration", "Sample", "calibrate", "line_of"]
 Floats = npt.NDArray[np.float32]
 
 _MIDDLE = 3.5
-"""What is taken off `log(1 + items in the history)`, so that the weights of a usual history stand by themselves."""
+"""What is taken off `log(1 + items in the history)`: about what a usual history has."""
 
 _LOOKED_AT = 200
 """The best of each user's candidates that the weights are fitted to."""
@@ -62,9 +62,10 @@ class Calibration:
     Attributes:
         flat: By signal.
         slope: By signal.
-        fills: By signal: offset and slope that lead from the filled vectors' product to what unknown items get.
-        calls: By signal of what histories call for: offset and slope that lead from the weights that were kept to
-            the signal.
+        fills: By signal: offset and slope that lead from the filled vectors' product to what unknown items
+            get.
+        calls: By signal of what histories call for: offset and slope that lead from the weights that were
+            kept to the signal.
         main: The signal of what histories call for that counts here; the others come with the ranker.
         share: Of the variance of the ranker's scores among the best candidates that the sum explains.
     """
@@ -85,7 +86,8 @@ class Calibration:
 def calibrate(sample: Sample, terms: Mapping[str, Term]) -> Calibration:
     """Fit the weights by least squares within each user, and how unknown items are filled."""
     linear = [name for name, term in terms.items() if isinstance(term, Inner | OfItem)]
-    mains = [name for name, term in terms.items() if isinstance(term, Calls)] or [None]
+    calls = [name for name, term in terms.items() if isinstance(term, Calls)]
+    mains: list[str | None] = [*calls] or [None]
     tried = {main: _fitted(sample, linear if main is None else [*linear, main]) for main in mains}
     main = max(tried, key=lambda name: tried[name][1])
     weights, share = tried[main]

@@ -47,7 +47,8 @@ class Joint:
         """
         n = sample.examples.n_items
         often = sample.often(n)
-        spans, parts, known = {}, [_of_items(terms, calibration, n)], []
+        spans: dict[str, slice] = {}
+        parts, known = [_of_items(terms, calibration, n)], list[tuple[slice, Inner]]()
         width = parts[0].shape[1]
         for name, term in terms.items():
             if not isinstance(term, Inner):

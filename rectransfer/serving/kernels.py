@@ -67,7 +67,7 @@ def merge(
 
 
 @_compiled
-def _mth_largest(values: Floats, n: int, m: int) -> np.float32:  # pragma: no cover (compiled)
+def _mth_largest(values: Floats, n: int, m: int) -> Any:  # pragma: no cover (compiled)
     """The m-th largest of the first n values, which change places."""
     low, high, want = 0, n - 1, m - 1
     while low < high:
@@ -199,10 +199,10 @@ def shortlist(
     Args:
         scores: Shape `(u, n)`; they change.
         had: Offsets, items and, for each of `e` matrices, the entries' strengths `(e, h)`.
-        weights: Offsets, entries and scales of the rows of all matrices: those of the first item, of the second,
-            and on. An entry is its column times 65,536, plus a whole number from 0: less 32,768 and times the
-            row's scale it is the weight. The first matrix counts for the shortlist, the others only for what is
-            on it.
+        weights: Offsets, entries and scales of the rows of all matrices: those of the first item, of the
+            second, and on. An entry is its column times 65,536, plus a whole number from 0: less 32,768 and
+            times the row's scale it is the weight. The first matrix counts for the shortlist, the others
+            only for what is on it.
         gains: How much the first matrix counts for each user, shape `(u,)`.
         shut: Offsets and columns of what a user must not get.
         places: The row of each column in the catalogue, shape `(n,)`.

@@ -146,7 +146,9 @@ class _Wide:
     @classmethod
     def of(cls, inner: Mapping[str, Inner], names: tuple[str, ...], n: int) -> "_Wide":
         kept: list[tuple[int, Floats]] = []
-        terms, parts, places = [], [], []
+        terms: list[tuple[int, ...]] = []
+        parts: list[tuple[int, ...]] = []
+        places = []
         width = query = 0
         for place, (name, term) in enumerate(inner.items()):
             first, at, length = len(parts), 0, term.items.shape[1]
@@ -207,4 +209,4 @@ def _mean(term: Inner, often: Floats) -> Floats:
     unknown = np.zeros(0, np.int64) if term.known is None else np.flatnonzero(~term.known)
     if not len(unknown):
         return np.zeros(term.items.shape[1], np.float32)
-    return filled(term, often).items[unknown[0]]
+    return np.asarray(filled(term, often).items[unknown[0]])

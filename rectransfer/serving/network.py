@@ -24,7 +24,7 @@ class Network:
 
     Attributes:
         mean: Shape `(s,)`.
-        scale: Shape `(s,)`.
+        scale: What is multiplied with, shape `(s,)`.
         line: Shape `(s,)`.
         first: Shape `(s + 1, h)`; the last row is the history's length.
         bias: Shape `(h,)`.
@@ -51,7 +51,8 @@ class Network:
             layers = (first, arrays["network.0.bias"], arrays["network.2.weight"].ravel())
         else:
             return None
-        found = cls(arrays["mean"], 1 / arrays["scale"], arrays["line"], *layers)
+        scale = (1 / arrays["scale"]).astype(np.float32)
+        found = cls(arrays["mean"], scale, arrays["line"], *layers)
         there = slate.present
         own = found.score(slate.columns(ranker.names), slate.lengths)[there]
         return found if np.allclose(own, ranker.score(slate)[there], rtol=1e-3, atol=1e-3) else None
@@ -68,4 +69,4 @@ class Network:
             hidden.reshape(u, m, -1)[:] += by_user[:, None, :].astype(np.float32)
             squash(hidden)
             scores += hidden @ self.last
-        return scores.reshape(u, m)
+        return np.asarray(scores.reshape(u, m), dtype=np.float32)

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 DEPTH: Final = 50
 """Candidates that the ranker looks at of each user."""
 
-_AT_ONCE: Final = 512
+_AT_ONCE: Final = 1_024
 """Users of a batch."""
 
 _IN_CACHE: Final = 128
@@ -37,7 +37,7 @@ _IN_CACHE: Final = 128
 _CHECKED: Final = 32
 
 _SIMILAR: Final = 0.2
-"""How far a signal may lie from its own function, on average and in units of its spread, to be taken for it."""
+"""How far a signal may lie from its own function to be taken for it: on average, in units of its spread."""
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -102,8 +102,8 @@ class Server:
     def rank(self, examples: Prepared, k: int, *, exclude: csr_array | None = None) -> Ranked:
         """The best `k` items of each example; fewer where fewer are left. Equal scores: by row.
 
-        Users are worked on in batches of one size, so that equal examples give equal scores, bit for bit, as long
-        as BLAS and OpenMP run on one thread.
+        Users are worked on in batches of one size, so that equal examples give equal scores, bit for bit, as
+        long as BLAS and OpenMP run on one thread.
 
         Args:
             examples: u users.

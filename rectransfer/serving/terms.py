@@ -1,8 +1,8 @@
 """What each signal is made of, so that it can be had for all items at once, or for a few of them fast.
 
-Most signals are inner products of something about the user and something about the item; a few are a number of
-the item or of the user alone; one counts how often items went together. A signal that this file doesn't know
-is computed by its own function, on the few items that are left by then.
+Most signals are inner products of something about the user and something about the item; a few are a number
+of the item or of the user alone; one counts how often items went together. A signal that this file doesn't
+know is computed by its own function, on the few items that are left by then.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,8 @@ class Inner:
     Attributes:
         users: Gives vectors `(u, d)` of examples.
         items: Shape `(n, d)`.
-        known: Whether the item has a vector, shape `(n,)`; None where all have. Others get the user's average.
+        known: Whether the item has a vector, shape `(n,)`; None where all have. Others get the user's
+            average.
     """
 
     users: Callable[[Examples], Floats]

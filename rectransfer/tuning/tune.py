@@ -1,8 +1,9 @@
 """Search for settings on validation users of the target, and keep the defaults unless they are beaten."""
 
+import functools
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 from tqdm import tqdm
 
+from rectransfer.engines.every import Where, map_all, require_where
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, require_log
 from rectransfer.pretrained import PretrainConfig, Pretrained, pretrain
@@ -44,6 +46,7 @@ def tune(
     link: pl.DataFrame | Mapping[str, str] | Mapping[int, int] | None = None,
     min_coverage: float = 0.05,
     seed: int = 0,
+    engine: Where = "local",
     progress: bool = False,
 ) -> Tuned:
     """Search for the settings that suit a target, on validation users only.
@@ -75,6 +78,8 @@ def tune(
         link: As in `Recommender.fit`.
         min_coverage: As in `Recommender.fit`.
         seed: Splits the users, draws the trials, and seeds pretraining.
+        engine: Where a trial's folds are measured: `"local"`, in turn; `"ray"`, side by side on a cluster.
+            The numbers are the same.
         progress: Whether to show the trials.
 
     Raises:
@@ -109,7 +114,8 @@ def tune(
     searched = _searched(space, base)
     fitting = Fitting(None if items is None else [*items], link, min_coverage)
     split = parts(target, folds, seed, fitting.items)
-    search = _Search(base, source, kept, split, fitting, seed)
+    require_where(engine)
+    search = _Search(base, source, kept, split, fitting, seed, engine)
     until = None if seconds is None else time.monotonic() + seconds
     belongs = comparable_under(target, kept, source, base, searched, fitting, folds, seed)
     with opened(study, belongs, searched, base, seed) as open_study:
@@ -129,7 +135,9 @@ class _Search:
         split: list[Part],
         fitting: Fitting,
         seed: int,
+        engine: Where,
     ) -> None:
+        self._engine = engine
         self._base, self._source, self._kept = base, source, kept
         self._split, self._fitting, self._seed = split, fitting, seed
         self._last: tuple[PretrainConfig, Pretrained] | None = None
@@ -153,11 +161,11 @@ class _Search:
         try:
             settings = self._base.overridden(running.settings)
             sources = self._sources(settings.pretrain)
-            for fold, part in enumerate(self._split, 1):
+            for fold, of_fold in enumerate(self._folds(sources, settings.config), 1):
                 if default is not None and until is not None and time.monotonic() >= until:
                     study.fail(running, "")
                     return
-                values = np.concatenate([values, part.ndcg(sources, settings.config, self._fitting)])
+                values = np.concatenate([values, of_fold()])
                 lead = 0.0 if default is None else float((values - default[: len(values)]).mean())
                 running.report(values, fold, time.monotonic() - start, lead)
                 if default is not None and fold < len(self._split) and running.hopeless:
@@ -173,6 +181,17 @@ class _Search:
         logger.info("NDCG@10 %.4f with %s", values.mean(), dict(running.settings))
         study.finish(running, float(values.mean()))
 
+    def _folds(
+        self, sources: list[Pretrained], config: RecommenderConfig
+    ) -> Iterator[Callable[[], npt.NDArray[np.float64]]]:
+        """What measures each fold: in turn here, or done already, all side by side on Ray."""
+        measure = functools.partial(_ndcg, sources=sources, config=config, fitting=self._fitting)
+        if self._engine == "local":
+            yield from (functools.partial(measure, part) for part in self._split)
+            return
+        found = map_all(measure, self._split, engine=self._engine)
+        yield from (functools.partial(np.asarray, one) for one in found)
+
     def _sources(self, config: PretrainConfig | None) -> list[Pretrained]:
         if self._source is None or config is None:
             return list(self._kept)
@@ -181,6 +200,12 @@ class _Search:
             found = pretrain(self._source, config=config, seed=self._seed, deterministic=True)
             self._last = (config, found)
         return [self._last[1], *self._kept]
+
+
+def _ndcg(
+    part: Part, *, sources: list[Pretrained], config: RecommenderConfig, fitting: Fitting
+) -> npt.NDArray[np.float64]:
+    return part.ndcg(sources, config, fitting)
 
 
 def _searched(space: SearchSpace | Mapping[str, Range] | None, base: Settings) -> SearchSpace:

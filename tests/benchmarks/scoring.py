@@ -3,11 +3,11 @@
     OPENBLAS_NUM_THREADS=1 python tests/benchmarks/scoring.py
     OPENBLAS_NUM_THREADS=1 python tests/benchmarks/scoring.py --users 10000 --repeat 5
 
-A synthetic world of 20,000 items with a long tail; a model that is really fitted on it (a source of 6,000 users,
-a target of 2,000), and users whom it has never seen, with their histories. For each number of users in turn, in
-one run and in processes of their own: `rectransfer score` from a Parquet file to Parquet parts; implicit's ALS
-`recommend` in memory, with users' factors given and with users who are as new to it as they are to us; and FAISS'
-flat search in memory. Vectors have 64 dimensions, and each has two threads.
+A synthetic world of 20,000 items with a long tail; a model that is really fitted on it (a source of 6,000
+users, a target of 2,000), and users whom it has never seen, with their histories. For each number of users in
+turn, in one run and in processes of their own: `rectransfer score` from a Parquet file to Parquet parts;
+implicit's ALS `recommend` in memory, with users' factors given and with users who are as new to it as to us;
+and FAISS' flat search in memory. Vectors have 64 dimensions, and each has two threads.
 """
 
 import argparse
@@ -191,7 +191,8 @@ def main() -> None:
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(CONTENDERS[options.one](options.scratch, options.file, options.users[0])))  # noqa: T201
+        found = CONTENDERS[options.one](options.scratch, options.file, options.users[0])
+        sys.stdout.write(json.dumps(found) + "\n")
         return
     options.scratch.mkdir(parents=True, exist_ok=True)
     model(options.scratch)

@@ -1,4 +1,4 @@
-"""A synthetic world for the scoring benchmark: a long-tailed catalogue, and as many users as are asked for."""
+"""A synthetic world to score: a long-tailed catalogue, and as many users as are asked for."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -7,14 +7,17 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from rectransfer.engines import map_all
 from rectransfer.errors import InputError
 from rectransfer.logs import PlantedConfig, PlantedDomains, plant
+from rectransfer.pretrained import pretrain_all
 from rectransfer.recommend import Recommender
 from rectransfer.scoring import read_scores
+from rectransfer.tuning import integer, tune
 
 ray = pytest.importorskip("ray")
 
@@ -79,7 +82,7 @@ def test_the_same_rows_with_a_worker_killed(model: Recommender, users: Path, tmp
 
     assert len(killed) == 1
     assert found.users == 60_000
-    assert found.parts == found.done_now == 6
+    assert found.parts == found.done_now == 12
     assert read_scores(tmp_path / "ray").collect().equals(here)
 
 
@@ -122,6 +125,24 @@ def _dies_once(path: str) -> int:
 
 def test_what_a_worker_died_at_is_done_again(tmp_path: Path) -> None:
     assert map_all(_dies_once, [str(tmp_path / "marker")], engine="ray") == [7]
+
+
+def test_sources_learned_on_ray_are_those_learned_here(domains: PlantedDomains) -> None:
+    sources = {"north": domains.source, "south": domains.target}
+    here, there = (pretrain_all(sources, deterministic=True, engine=engine) for engine in ("local", "ray"))
+
+    for name in sources:
+        assert np.array_equal(here[name].items.vectors, there[name].items.vectors)
+        assert np.array_equal(here[name].ranker.arrays()["line"], there[name].ranker.arrays()["line"])
+
+
+def test_trials_measured_on_ray_are_those_measured_here(domains: PlantedDomains) -> None:
+    space = {"ranker.hidden": integer(0, 4)}
+    here, there = (
+        tune(domains.target, space=space, trials=2, folds=2, engine=engine) for engine in ("local", "ray")
+    )
+
+    assert there.trials.drop("seconds").equals(here.trials.drop("seconds"))
 
 
 def _scorers() -> list[int]:

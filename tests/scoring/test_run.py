@@ -1,6 +1,5 @@
 """A job goes on where it stopped, and says what stopped it."""
 
-import os
 import resource
 import subprocess
 import sys
@@ -147,7 +146,11 @@ def test_a_full_disk_is_named_and_finished_parts_are_kept(tmp_path: Path) -> Non
     assert done.returncode == 3, done.stderr
     assert "part-00002.parquet could not be written" in done.stdout
     assert "finished parts are kept" in done.stdout
-    assert sorted(os.listdir(tmp_path)) == [MANIFEST, "part-00000.parquet", "part-00001.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        MANIFEST,
+        "part-00000.parquet",
+        "part-00001.parquet",
+    ]
 
 
 def test_a_manifest_that_cannot_be_added_to_stays_whole(
@@ -161,7 +164,7 @@ def test_a_manifest_that_cannot_be_added_to_stays_whole(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("rectransfer.scoring.manifest.os.fsync", full)
-    with pytest.raises(ArtefactError, match="No space left on device.*finished parts are kept"):
+    with pytest.raises(ArtefactError, match=r"No space left on device.*finished parts are kept"):
         score_parts(users, rows_of, tmp_path, job=JOB)
     monkeypatch.undo()
 
@@ -169,7 +172,7 @@ def test_a_manifest_that_cannot_be_added_to_stays_whole(
 
 
 def test_memory_that_does_not_do_is_an_error_that_says_what_does(tmp_path: Path, users: Source) -> None:
-    with pytest.raises(InputError, match="memory=1 MB: the process had .* allow more"):
+    with pytest.raises(InputError, match=r"memory=1 MB: the process had .* allow more"):
         score_parts(users, rows_of, tmp_path, job=JOB, memory=10**6)
 
     assert score_parts(users, rows_of, tmp_path, job=JOB, memory=10**11, workers=2).done_now == 4
