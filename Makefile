@@ -24,7 +24,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint format docs examples bench bench-accuracy bench-accuracy-quick bench-ablation \
-	bench-options bench-selection bench-scoring constraints clean distclean
+	bench-explain bench-options bench-scoring bench-selection bench-speed constraints clean distclean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
