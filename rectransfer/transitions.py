@@ -55,7 +55,7 @@ class Transitions:
         return np.asarray(self.arrivals / max(float(self.arrivals.sum()), 1e-9), dtype=np.float32)
 
     @cached_property
-    def _chain(self) -> tuple[csr_array, Floats]:
+    def chain(self) -> tuple[csr_array, Floats]:
         """Rows as probabilities, and what each leaves to the common ones."""
         sizes = np.diff(self.counts.indptr)
         data = self.counts.data / np.repeat(self.totals + _DOUBT, sizes)
@@ -69,7 +69,7 @@ class Transitions:
         Args:
             weights: Averages of histories, shape `(u, n_items)`; rows sum to 1, or to 0 for empty ones.
         """
-        chain, left = self._chain
+        chain, left = self.chain
         missing = 1 - np.asarray(weights.sum(axis=1)).ravel()
         rest = np.asarray(weights @ left).ravel() + missing
         return np.asarray((weights @ chain).toarray() + rest[:, None] * self.common, dtype=np.float32)

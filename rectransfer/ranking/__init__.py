@@ -18,6 +18,7 @@ from rectransfer.ranking.ranker import Ranker, RankerConfig, Slate, fit_ranker, 
 from rectransfer.ranking.restore import require_layers, restored_ranker, restored_towers
 from rectransfer.ranking.signals import (
     LAST,
+    RARE,
     RECENT,
     SIGNALS,
     STEADY,
@@ -34,6 +35,7 @@ from rectransfer.ranking.train_config import TrainConfig
 
 __all__ = [
     "LAST",
+    "RARE",
     "RECENT",
     "SIGNALS",
     "STEADY",

@@ -20,6 +20,7 @@ from rectransfer.ranking.examples import Examples
 
 __all__ = [
     "LAST",
+    "RARE",
     "RECENT",
     "SIGNALS",
     "STEADY",
@@ -40,7 +41,7 @@ STEADY: Final = 20.0
 """Half-life, in visits, where long-standing habits count."""
 
 
-_RARE: Final = 0.1
+RARE: Final = 0.1
 """What is added to how much likelier an item is before its log is taken."""
 
 _FAINT: Final = 0.03
@@ -177,5 +178,5 @@ def _follows(evidence: Evidence, batch: Batch, half_life: float) -> Floats:
     if evidence.transitions is None:
         return np.zeros(batch.candidates.shape, np.float32)
     lifts = evidence.transitions.lifts(batch.weights[half_life])
-    found: Floats = np.log(np.take_along_axis(lifts, batch.candidates, axis=1) + _RARE)
+    found: Floats = np.log(np.take_along_axis(lifts, batch.candidates, axis=1) + RARE)
     return found

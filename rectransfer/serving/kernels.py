@@ -290,6 +290,43 @@ def sift(
 
 
 @_compiled
+def after(
+    rows: Ints,
+    had: tuple[Ints, Ints, Floats],
+    chain: tuple[Ints, Ints, Floats],
+    slight: np.float32,
+    out: Floats,
+) -> None:  # pragma: no cover (compiled)
+    """Sums of a matrix's rows over histories, for candidates only.
+
+    Args:
+        rows: Candidates `(u, m)`, -1 where there is none.
+        had: Offsets, items and weights of the histories.
+        chain: Offsets, columns and values of the matrix, shape `(n, n)`.
+        slight: Entries that weigh less are passed over.
+        out: Shape `(u, m)`, zeros so far.
+    """
+    offsets, items, weights = had
+    indptr, indices, data = chain
+    slots = np.zeros(len(indptr) - 1, np.int32)
+    for user in range(rows.shape[0]):
+        for at in range(rows.shape[1]):
+            if rows[user, at] >= 0:
+                slots[rows[user, at]] = at + 1
+        for entry in range(offsets[user], offsets[user + 1]):
+            weight = weights[entry]
+            if weight < slight:
+                continue
+            for place in range(indptr[items[entry]], indptr[items[entry] + 1]):
+                slot = slots[indices[place]]
+                if slot:
+                    out[user, slot - 1] += weight * data[place]
+        for at in range(rows.shape[1]):
+            if rows[user, at] >= 0:
+                slots[rows[user, at]] = 0
+
+
+@_compiled
 def squash(values: Floats) -> None:  # pragma: no cover (compiled)
     """`tanh` in place, to about 1e-6: `1 - 2 / (exp(2x) + 1)`, the exponential by halves of a power of 2."""
     flat = values.ravel()

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from rectransfer.ranking import Examples
 from rectransfer.scene import Scene
 from rectransfer.serving.calibrate import Sample
+from rectransfer.serving.follows import Follows, follows_of
 from rectransfer.serving.joint import Joint
 from rectransfer.serving.kernels import sift
+from rectransfer.serving.prepared import Prepared
 from rectransfer.serving.terms import Inner, OfItem, OfUser, Term, filled
 from rectransfer.serving.weights import Calls
 
@@ -43,6 +44,7 @@ class Layout:
         means: What stands for items that aren't known, by signal: a vector, an offset, a slope.
         lines: Offset and slope of what histories call for, by signal.
         others: Signals of the item or the user alone.
+        follows: Signals of what comes after what.
         missing: Places of signals whose parts aren't known.
     """
 
@@ -58,6 +60,7 @@ class Layout:
     means: Mapping[str, tuple[Floats, float, float]]
     lines: Mapping[str, tuple[float, float]]
     others: Mapping[str, OfItem | OfUser]
+    follows: Mapping[str, Follows]
     missing: list[int]
 
     @classmethod
@@ -86,7 +89,8 @@ class Layout:
             },
             lines=joint.calibration.calls,
             others={name: term for name, term in terms.items() if isinstance(term, OfItem | OfUser)},
-            missing=[place for place, name in enumerate(names) if name not in terms],
+            follows=(follows := follows_of(scene, names)),
+            missing=[p for p, name in enumerate(names) if name not in terms and name not in follows],
         )
 
     @property
@@ -103,7 +107,7 @@ class Layout:
         return kept[exclude.indptr].astype(np.int64), columns[(columns >= 0) & (exclude.data != 0)]
 
     def signals(
-        self, examples: Examples, rows: Rows, vectors: Mapping[str, Floats], called: Floats, faint: float
+        self, examples: Prepared, rows: Rows, vectors: Mapping[str, Floats], called: Floats, faint: float
     ) -> Floats:
         """The signals of candidates, shape `(u, m, s)`; those whose parts aren't known stay at 0.
 
@@ -128,6 +132,8 @@ class Layout:
         for name, term in self.others.items():
             values = term.values[rows] if isinstance(term, OfItem) else term.users(examples)[:, None]
             out[:, :, self.names.index(name)] = values
+        for name, follows in self.follows.items():
+            out[:, :, self.names.index(name)] = follows.signal(examples, rows)
         return out
 
 

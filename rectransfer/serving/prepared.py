@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from rectransfer.ranking import RECENT, STEADY, Examples, Histories
+from rectransfer.ranking import LAST, RECENT, STEADY, Examples, Histories
 from rectransfer.ranking.examples import LONGEST_HISTORY
 from rectransfer.serving.kernels import merge
 
 __all__ = ["Prepared", "prepare"]
 
-_HALF_LIVES: Final = (RECENT, STEADY)
+_HALF_LIVES: Final = (LAST, RECENT, STEADY)
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -29,7 +29,7 @@ class Prepared(Examples):
         starts: Where each history's different items begin, shape `(n + 1,)`.
         rows: The different items, ascending within a history, shape `(d,)`.
         times: How often each was taken, shape `(d,)`.
-        weights: Of each item at each half-life, shape `(2, d)`.
+        weights: Of each item at each half-life, shape `(3, d)`.
     """
 
     offsets: Rows = None  # type: ignore[assignment]  # what it extends ends with a default

@@ -13,6 +13,7 @@ from rectransfer.scene import Ranked
 from rectransfer.serving import Prepared, Server, prepare
 from rectransfer.serving import server as module
 from rectransfer.serving.calibrate import Sample
+from rectransfer.serving.follows import follows_of
 from rectransfer.serving.network import Network
 from rectransfer.serving.terms import terms_of
 
@@ -69,7 +70,13 @@ def test_signals_are_those_of_the_scene(state: State, users: Prepared) -> None:
     sample = Sample.of(state.scene, state.ranker, users.take(np.arange(20)))
     terms = terms_of(state.scene, state.ranker.names)
 
-    assert set(terms) == set(state.ranker.names)
+    follows = follows_of(state.scene, state.ranker.names)
+
+    assert {*terms, *follows} == set(state.ranker.names)
+    for name, one in follows.items():
+        found = one.signal(users.between(0, 20), sample.candidates)
+        there = sample.candidates >= 0
+        assert np.allclose(found[there], sample.signals[name][there], atol=2e-3)
     assert [name for name, term in terms.items() if not module._agrees(name, term, sample)] == []
 
 
