@@ -55,9 +55,9 @@ class Compression:
 
 LADDER: Final = (
     Compression("float16"),
-    Compression("float16", neighbours=200),
-    Compression("int8", neighbours=200, ranker_int8=True),
-    Compression("int8", neighbours=100, hidden=0.5, ranker_int8=True),
+    Compression("int8", ranker_int8=True),
+    Compression("int8", dimensions=0.5, hidden=0.75, ranker_int8=True),
+    Compression("int8", dimensions=0.5, neighbours=100, hidden=0.75, ranker_int8=True),
     Compression("int8", dimensions=0.5, neighbours=50, hidden=0.5, ranker_int8=True),
     Compression("int8", dimensions=0.25, neighbours=20, hidden=0.25, ranker_int8=True),
 )

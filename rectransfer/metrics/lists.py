@@ -1,19 +1,28 @@
 """Ranks and labels out of recommendation lists, for models that hand out lists and no scores."""
 
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
-from rectransfer.metrics.pairs import Numbers, number_together, sorted_pairs, sorted_pairs_with
+from rectransfer.metrics.pairs import (
+    Numbers,
+    first_of_each,
+    number_together,
+    sorted_pairs,
+    sorted_pairs_with,
+)
 from rectransfer.metrics.ranks import RelevantRanks
 
 __all__ = ["label_lists", "ranks_from_lists"]
 
 _MOST: Final = 2**31
 """Ranks lie below this, so that user and rank fit one number."""
+
+_SIDES: Final[tuple[Literal["left", "right"], ...]] = ("left", "right")
+_SPARSE: Final = 10  # how far users' numbers may spread to be counted in one array
 
 
 def ranks_from_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> RelevantRanks:
@@ -38,27 +47,28 @@ def ranks_from_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> RelevantR
     """
     _check_ids(recommended, test, Columns.Rank)
     _check_ranks(recommended[Columns.Rank])
-    _, listed_users, test_users = number_together(recommended[Columns.User], test[Columns.User])
+    n_users, listed_users, test_users = number_together(recommended[Columns.User], test[Columns.User])
     n_items, listed_items, test_items = number_together(recommended[Columns.Item], test[Columns.Item])
     listed_ranks = recommended[Columns.Rank].cast(pl.Int64).to_numpy()
     _check_once(sorted_pairs(listed_users, listed_ranks, _MOST), Columns.Rank)
     listed, place = sorted_pairs_with(listed_users, listed_items, n_items, listed_ranks)
     _check_once(listed, Columns.Item)
     wanted = sorted_pairs(test_users, test_items, n_items)
-    wanted = wanted[np.diff(wanted, prepend=-1) > 0]
+    wanted = wanted[first_of_each(wanted)]
     owner = wanted // n_items
-    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    starts = np.flatnonzero(first_of_each(owner))
     own = owner[starts]  # ascending, as the ids are
-    ends = np.searchsorted(listed, np.stack([own, own + 1]) * n_items)
+    lengths = _lengths(listed_users, own, n_users)
     ranks = np.full(len(wanted), np.inf)
     if len(listed):
-        at = np.minimum(np.searchsorted(listed, wanted), len(listed) - 1)
+        at = np.searchsorted(listed, wanted)
+        np.minimum(at, len(listed) - 1, out=at)
         found = np.flatnonzero(listed[at] == wanted)
         ranks[found] = place[at[found]]
     return RelevantRanks(
         ranks=ranks,
         offsets=np.append(starts, len(wanted)).astype(np.int64),
-        n_candidates=(ends[1] - ends[0]).astype(np.int64),
+        n_candidates=lengths,
         users=np.arange(len(starts), dtype=np.int64),
         ties=np.ones(len(wanted), dtype=np.int64),
     )
@@ -104,6 +114,15 @@ def _check_ranks(ranks: pl.Series) -> None:
         )
     if ranks.len() and (ranks.max() >= _MOST or (ranks.dtype.is_float() and (ranks % 1 != 0).any())):  # type: ignore[operator]
         raise InputError(f"{Columns.Rank} is a whole number below {_MOST:,}; the largest is {ranks.max()!r}")
+
+
+def _lengths(listed: Numbers, own: Numbers, n_users: int) -> Numbers:
+    """How many rows some users have."""
+    if n_users <= _SPARSE * (len(listed) + len(own)):
+        return np.bincount(listed, minlength=n_users)[own].astype(np.int64)
+    ordered = np.sort(listed)
+    ends = [np.searchsorted(ordered, own, side) for side in _SIDES]
+    return np.asarray(ends[1] - ends[0], dtype=np.int64)
 
 
 def _check_once(pairs: Numbers, column: str) -> None:

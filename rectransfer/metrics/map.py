@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rectransfer.metrics.metric import AtK
-from rectransfer.metrics.ranks import RelevantRanks
+from rectransfer.metrics.ranks import Near, RelevantRanks
 
 __all__ = ["Map"]
 
@@ -33,25 +33,20 @@ class Map(AtK):
     def per_user(self, ranks: RelevantRanks) -> npt.NDArray[np.float64]:
         """The average precision of each user, shape `(n_users,)`."""
         near = ranks.within(self.k)  # what comes after adds nothing, and is ahead of nothing that does
-        ahead, together = _relevant_around(ranks, near)
-        ties = ranks.ties[near]
-        first = ranks.ranks[near] - (ties - 1) / 2
-        pace = (together - 1) / np.maximum(ties - 1, 1)
-        at_rank = np.zeros(len(ranks.ranks))
+        ahead, together = _relevant_around(near)
+        first = near.ranks - (near.ties - 1) / 2
+        pace = (together - 1) / np.maximum(near.ties - 1, 1)
         # (ahead + 1 + (place - first) * pace) / place, with the place taken out of the sum over the tie
-        at_rank[near] = (ahead + 1 - first * pace) * ranks.expected(1 / np.arange(1, self.k + 1))[near]
-        at_rank[near] += pace * ranks.expected(np.ones(self.k))[near]
-        precision = ranks.sum_per_user(at_rank) / np.minimum(ranks.n_relevant, self.k)
+        at_rank = (ahead + 1 - first * pace) * near.worth(1 / np.arange(1, self.k + 1))
+        at_rank += pace * near.worth(np.ones(self.k))
+        precision = near.sum_per_user(at_rank) / np.minimum(ranks.n_relevant, self.k)
         return np.clip(precision, 0.0, 1.0)
 
 
-def _relevant_around(
-    ranks: RelevantRanks, near: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _relevant_around(near: Near) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """For some relevant items: how many of those of their user rank before, and how many with them."""
-    owner = np.searchsorted(ranks.offsets, near, side="right") - 1
-    order = np.lexsort((ranks.ranks[near], owner))
-    sorted_owner, sorted_ranks = owner[order], ranks.ranks[near][order]
+    order = np.lexsort((near.ranks, near.owner))
+    sorted_owner, sorted_ranks = near.owner[order], near.ranks[order]
     starts_tie = np.ones(len(order), dtype=bool)
     starts_tie[1:] = (np.diff(sorted_owner) != 0) | (sorted_ranks[1:] != sorted_ranks[:-1])
     tie = np.cumsum(starts_tie) - 1

@@ -31,4 +31,5 @@ class Mrr(AtK):
 
     def per_user(self, ranks: RelevantRanks) -> npt.NDArray[np.float64]:
         """The reciprocal rank of each user, shape `(n_users,)`."""
-        return ranks.max_per_user(ranks.expected(1 / np.arange(1, self.k + 1)))
+        near = ranks.within(self.k)
+        return near.max_per_user(near.worth(1 / np.arange(1, self.k + 1)))

@@ -33,6 +33,7 @@ class Ndcg(AtK):
         """The NDCG of each user, shape `(n_users,)`."""
         discounts = 1 / np.log2(np.arange(2, self.k + 2))
         ideal = np.cumsum(discounts)[np.minimum(ranks.n_relevant, self.k) - 1]
-        gained: npt.NDArray[np.float64] = ranks.sum_per_user(ranks.expected(discounts)) / ideal
+        near = ranks.within(self.k)
+        gained: npt.NDArray[np.float64] = near.sum_per_user(near.worth(discounts)) / ideal
         # Rounding may carry a perfect ranking past 1 by the last bit.
         return np.minimum(gained, 1.0)

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from rectransfer.errors import InputError
 
-__all__ = ["RelevantRanks", "rank_relevant"]
+__all__ = ["Near", "RelevantRanks", "rank_relevant"]
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -99,33 +99,23 @@ class RelevantRanks:
             >>> tied.ranks, tied.expected([1.0, 1.0])  # half of the four places count
             (array([2.5]), array([0.5]))
         """
-        total = np.concatenate([[0.0], np.cumsum(np.asarray(weights, dtype=np.float64))])
         worth = np.zeros(len(self.ranks))
-        near = self.within(k := len(total) - 1)
-        ranks, ties = self.ranks[near], self.ties[near]
-        spread = (ties - 1) / 2
-        before = (ranks - spread - 1).astype(np.int64)
-        until = np.minimum(ranks + spread, k).astype(np.int64)
-        worth[near] = (total[until] - total[before]) / ties
+        near = self.within(len(np.asarray(weights)))
+        worth[near.rows] = near.worth(weights)
         return worth
 
-    def within(self, k: int) -> Rows:
-        """Which relevant items may take one of the first `k` places, ascending; mostly they are few."""
-        return np.flatnonzero(self._first <= k)
+    def within(self, k: int) -> "Near":
+        """The relevant items that may take one of the first `k` places; mostly they are few."""
+        if k not in self._near:
+            first = self.ranks if not (self.ties > 1).any() else self.ranks - (self.ties - 1) / 2
+            rows = np.flatnonzero(first <= k)
+            owner = np.searchsorted(self.offsets, rows, side="right") - 1
+            self._near[k] = Near(rows, owner, self.ranks[rows], self.ties[rows], self.n_users)
+        return self._near[k]
 
     @cached_property
-    def _first(self) -> Floats:
-        """The best place that each may take."""
-        first: Floats = self.ranks - (self.ties - 1) / 2
-        return first
-
-    def sum_per_user(self, values: Floats) -> Floats:
-        """Values of relevant items, shape `(n_relevant,)`, added up for each user: shape `(n_users,)`."""
-        return np.add.reduceat(values, self.offsets[:-1]) if self.n_users else np.zeros(0)
-
-    def max_per_user(self, values: Floats) -> Floats:
-        """The largest value among each user's relevant items, shape `(n_users,)`."""
-        return np.maximum.reduceat(values, self.offsets[:-1]) if self.n_users else np.zeros(0)
+    def _near(self) -> "dict[int, Near]":
+        return {}
 
     @classmethod
     def concatenate(cls, parts: "Sequence[RelevantRanks]", sizes: Sequence[int]) -> "RelevantRanks":
@@ -151,6 +141,46 @@ class RelevantRanks:
             users=np.concatenate([part.users + shift for part, shift in zip(parts, shifts, strict=True)]),
             ties=np.concatenate([part.ties for part in parts]),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Near:
+    """The relevant items that may take one of the first places; n of them.
+
+    Attributes:
+        rows: Their places among all relevant items, ascending, shape `(n,)`.
+        owner: Which user each belongs to, ascending, shape `(n,)`.
+        ranks: Their ranks, shape `(n,)`.
+        ties: How many items share each rank, shape `(n,)`.
+        n_users: How many users there are.
+    """
+
+    rows: Rows
+    owner: Rows
+    ranks: Floats
+    ties: Rows
+    n_users: int
+
+    def worth(self, weights: npt.ArrayLike) -> Floats:
+        """`RelevantRanks.expected` of them, shape `(n,)`."""
+        total = np.concatenate([[0.0], np.cumsum(np.asarray(weights, dtype=np.float64))])
+        spread = (self.ties - 1) / 2
+        before = (self.ranks - spread - 1).astype(np.int64)
+        until = np.minimum(self.ranks + spread, len(total) - 1).astype(np.int64)
+        found: Floats = (total[until] - total[before]) / self.ties
+        return found
+
+    def sum_per_user(self, values: Floats) -> Floats:
+        """Values of them, shape `(n,)`, added up for each user: shape `(n_users,)`."""
+        return np.bincount(self.owner, values, minlength=self.n_users).astype(np.float64, copy=False)
+
+    def max_per_user(self, values: Floats) -> Floats:
+        """The largest of each user's values, which are 0 or more: shape `(n_users,)`; 0 without any."""
+        found = np.zeros(self.n_users)
+        if len(values):
+            starts = np.flatnonzero(np.diff(self.owner, prepend=-1))
+            found[self.owner[starts]] = np.maximum.reduceat(values, starts)
+        return found
 
 
 def rank_relevant(

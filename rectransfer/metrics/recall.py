@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rectransfer.metrics.metric import AtK
-from rectransfer.metrics.ranks import RelevantRanks
+from rectransfer.metrics.ranks import Near, RelevantRanks
 
 __all__ = ["HitRate", "Precision", "Recall"]
 
 
-def _hits(ranks: RelevantRanks, k: int) -> npt.NDArray[np.float64]:
-    """How much of each relevant item is in the top `k`: 0 or 1, or a share where a tie straddles the cut."""
-    return ranks.expected(np.ones(k))
+def _hits(near: Near, k: int) -> npt.NDArray[np.float64]:
+    """How much of each relevant item is in the top `k`: 1, or a share where a tie straddles the cut."""
+    return near.worth(np.ones(k))
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Recall(AtK):
     def per_user(self, ranks: RelevantRanks) -> npt.NDArray[np.float64]:
         """The recall of each user, shape `(n_users,)`."""
         relevant = np.minimum(ranks.n_relevant, self.k) if self.capped else ranks.n_relevant
-        recall: npt.NDArray[np.float64] = ranks.sum_per_user(_hits(ranks, self.k)) / relevant
+        near = ranks.within(self.k)
+        recall: npt.NDArray[np.float64] = near.sum_per_user(_hits(near, self.k)) / relevant
         return np.minimum(recall, 1.0)
 
 
@@ -58,7 +59,8 @@ class Precision(AtK):
 
     def per_user(self, ranks: RelevantRanks) -> npt.NDArray[np.float64]:
         """The precision of each user, shape `(n_users,)`."""
-        return np.minimum(ranks.sum_per_user(_hits(ranks, self.k)) / self.k, 1.0)
+        near = ranks.within(self.k)
+        return np.minimum(near.sum_per_user(_hits(near, self.k)) / self.k, 1.0)
 
 
 @dataclass(frozen=True)
@@ -72,4 +74,5 @@ class HitRate(AtK):
 
     def per_user(self, ranks: RelevantRanks) -> npt.NDArray[np.float64]:
         """The hit of each user, shape `(n_users,)`."""
-        return ranks.max_per_user(_hits(ranks, self.k))
+        near = ranks.within(self.k)
+        return near.max_per_user(_hits(near, self.k))

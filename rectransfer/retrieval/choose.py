@@ -20,6 +20,10 @@ _logger = logging.getLogger(__name__)
 FLAT_UP_TO = 100_000
 """Up to so many items an exact search is fast enough that nothing has to be traded for speed."""
 
+_PATIENCE = 2
+_GAIN = 1e-3
+"""Twice the effort twice over, and less recall gained than this: what is missing isn't for want of effort."""
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -146,11 +150,14 @@ def _start(kind: Kind) -> int | None:
 
 
 def _efforts(index: FaissIndex, exact: ExactIndex, queries: Floats, k: int, recall: float) -> Iterator[Tried]:
-    """Measure an index, with twice the effort each time, until it finds enough or all that it can."""
+    """Measure an index, with twice the effort each time, until it finds enough or that finds no more."""
+    found: list[float] = []
     while True:
         one = _measure(index, exact, queries, k)
         yield one
-        if one.recall >= recall or index.effort is None or index.effort >= index.most_effort:
+        found.append(one.recall)
+        stuck = len(found) > _PATIENCE and one.recall - found[-1 - _PATIENCE] < _GAIN
+        if one.recall >= recall or stuck or index.effort is None or index.effort >= index.most_effort:
             return
         index.effort = min(2 * index.effort, index.most_effort)
 

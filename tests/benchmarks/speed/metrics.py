@@ -31,6 +31,8 @@ COLUMNS = {
     "seconds": "seconds",
     "fastest": "fastest",
     "ratio": "ours is faster by",
+    "cpu": "CPU seconds",
+    "cpu_ratio": "less CPU by",
 }
 SAME = ("recall@10", "precision@10", "map@10", "mrr@10", "hit_rate@10")
 
@@ -57,7 +59,8 @@ def main() -> None:
             f"NDCG, recall, precision, MAP, MRR and hit rate at {K} for {args.users:,} users with {K} "
             "recommendations each and about 5 items to be found, from frames in memory to six means. All "
             "three give the same recall, precision, MAP, MRR and hit rate, checked to 9 digits (RecTools' "
-            "NDCG divides by another ideal). ranx's time includes making its `Run` and `Qrels`, and leaves "
+            "NDCG divides by another ideal). One thread each. ranx's "
+            "time includes making its `Run` and `Qrels`, and leaves "
             "out compiling itself."
         ),
         columns=COLUMNS,
@@ -83,15 +86,21 @@ def compare(
     folder = scratch / ids
     folder.mkdir()
     write_lists(folder, args.users, text=ids == "text")
-    found: dict[str, dict[str, Any]] = {name: {"seconds": [], "turns": []} for name in pythons}
+    found: dict[str, dict[str, Any]] = {name: {"seconds": [], "turns": [], "cpu": []} for name in pythons}
+    threads = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
     for _ in range(args.turns):
         for name, python in pythons.items():
             if name == "ranx" and found[name]["turns"]:  # minutes a turn
                 continue
             command = [python, str(HERE / "metrics_child.py"), name, str(folder), str(args.repeats)]
-            path = {**os.environ, "PYTHONPATH": str(HERE.parents[2]) if name == "rectransfer" else ""}
+            path = {
+                **os.environ,
+                **threads,
+                "PYTHONPATH": str(HERE.parents[2]) if name == "rectransfer" else "",
+            }
             said = json.loads(subprocess.run(command, check=True, capture_output=True, env=path).stdout)
             found[name]["seconds"] += said["seconds"]
+            found[name]["cpu"] += said["cpu"]
             found[name]["turns"].append(median(said["seconds"]))
             found[name]["values"] = said["values"]
             found[name]["versions"] = said["versions"]
@@ -109,6 +118,8 @@ def compare(
             "seconds": round(median(one["seconds"]), 4),
             "fastest": round(min(one["seconds"]), 4),
             "ratio": round(median(b / a for a, b in zip(ours["turns"], one["turns"], strict=False)), 2),
+            "cpu": round(median(one["cpu"]), 4),
+            "cpu_ratio": round(median(one["cpu"]) / median(ours["cpu"]), 2),
             "values": one["values"],
             "versions": one["versions"],
         }

@@ -71,12 +71,14 @@ def main(library: str, folder: str, repeats: str) -> None:
     makes: dict[str, Any] = {"rectransfer": rectransfer, "RecTools": rectools, "ranx": ranx}
     run = makes[library](Path(folder))
     seconds: list[float] = []
+    cpu: list[float] = []
     for _ in range(int(repeats) if library != "ranx" else 1):
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         values = run()
         seconds.append(time.perf_counter() - start)
+        cpu.append(time.process_time() - worked)
     versions = {name: version(name) for name in _libraries(library)}
-    sys.stdout.write(json.dumps({"seconds": seconds, "values": values, "versions": versions}))
+    sys.stdout.write(json.dumps({"seconds": seconds, "cpu": cpu, "values": values, "versions": versions}))
 
 
 def _libraries(library: str) -> tuple[str, ...]:

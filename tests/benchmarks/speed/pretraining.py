@@ -24,16 +24,25 @@ COLUMNS = {
     "seconds": "seconds",
     "fastest": "fastest",
     "rate": "tokens a second",
-    "ratio": "ours against it",
+    "ratio": "our rate against it",
+    "cpu": "CPU seconds",
+    "cpu_ratio": "our rate by CPU",
 }
+
+ABOUT = (
+    "Item vectors of a log with a long tail, by the same parameters. Ours reads the log, cuts it into "
+    "sequences and writes the corpus file first; gensim finds its corpus file ready. The ratio is of rates: "
+    "above 1, ours is faster; the goal is 0.95. Where the machine has other work, CPU seconds say more: they "
+    "leave that out."
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--rows", type=int, default=300_000)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=4)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         log, corpus = Path(folder, "log.parquet"), Path(folder, "corpus.txt")
@@ -72,6 +81,7 @@ def measure(log: Path, corpus: Path, args: argparse.Namespace) -> None:
             epochs=args.epochs,
         )
 
+    cpu: dict[str, list[float]] = {}
     seconds = side_by_side(
         {
             "Item2Vec, from the Parquet file": lambda: model.fit(sequences(rt.read_log(log))),
@@ -79,6 +89,7 @@ def measure(log: Path, corpus: Path, args: argparse.Namespace) -> None:
             "bare gensim, its words counted beforehand": trained_only,
         },
         args.repeats,
+        cpu,
     )
     ours = seconds["Item2Vec, from the Parquet file"]
     rows = [
@@ -87,6 +98,8 @@ def measure(log: Path, corpus: Path, args: argparse.Namespace) -> None:
             **spread(taken),
             "rate": round(written.n_tokens * args.epochs / spread(taken)["seconds"]),
             "ratio": ratio(ours, taken),
+            "cpu": spread(cpu[what])["seconds"],
+            "cpu_ratio": ratio(cpu["Item2Vec, from the Parquet file"], cpu[what]),
             "all_seconds": [round(one, 2) for one in taken],
         }
         for what, taken in seconds.items()
@@ -94,11 +107,7 @@ def measure(log: Path, corpus: Path, args: argparse.Namespace) -> None:
     write_result(
         "pretraining",
         title="Pretraining against bare gensim",
-        about=(
-            "Item vectors of a log with a long tail, by the same parameters. Ours reads the log, cuts it "
-            "into sequences and writes the corpus file first; gensim finds its corpus file ready. The ratio "
-            "is of rates: above 1, ours is faster, because it need not count the words in Python."
-        ),
+        about=ABOUT,
         columns=COLUMNS,
         rows=rows,
         settings={"rows": args.rows, "tokens": written.n_tokens, "items": len(cut.vocabulary), **parameters},

@@ -19,14 +19,22 @@ ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "docs" / "results" / "speed"
 
 
-def side_by_side(runs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each run, in turns, so that whatever else the machine does slows all of them alike."""
+def side_by_side(
+    runs: Mapping[str, Callable[[], object]], repeats: int, cpu: dict[str, list[float]] | None = None
+) -> dict[str, list[float]]:
+    """Seconds of each run, in turns, so that whatever else the machine does slows all of them alike.
+
+    Every other turn goes backwards. `cpu`, if given, takes the seconds that the process worked: those of all
+    threads, and none in which the machine did something else.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            start = time.perf_counter()
+    for turn in range(repeats):
+        for name, run in list(runs.items())[:: -1 if turn % 2 else 1]:
+            start, worked = time.perf_counter(), time.process_time()
             run()
             seconds[name].append(time.perf_counter() - start)
+            if cpu is not None:
+                cpu.setdefault(name, []).append(time.process_time() - worked)
     return seconds
 
 
