@@ -168,7 +168,8 @@ def digest_of(state: State) -> str:
         for name, values in (one.weights.arrays() if one.weights else {}).items():
             add(f"{one.name}.weights.{name}", values)
     if state.scene.profiles is not None:
-        add("profiles", state.scene.profiles.vectors)
+        add("profiles.vectors", state.scene.profiles.vectors)
+        add("profiles.contexts", state.scene.profiles.contexts)
     add("on_sale", state.scene.on_sale)
     log, target = state.log.frame, state.target
     users = Vocabulary.from_ids(pl.concat([log[Columns.User], target[Columns.User]]))

@@ -33,7 +33,7 @@ def speed(found: dict[str, Any]) -> str:
         "",
         "`rectransfer` reads histories of users it has never seen from Parquet, ranks with all signals, and "
         f"writes Parquet; the others have vectors of {settings['dimensions']} numbers in memory, rank by one "
-        "inner product and write nothing. Memory is the process's peak, loading and laying out included. That "
+        "inner product and write nothing. Memory is the peak, loading and laying out included. That "
         f"comes first and isn't counted in the speed: {min(seconds):.0f} to {max(seconds):.0f} s, as others "
         f"used the machine, too (load at the end: {load}).",
     ]
