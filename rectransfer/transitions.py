@@ -1,7 +1,7 @@
 """Item transitions: which items are taken on the visits right after others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -82,6 +82,10 @@ class Transitions:
         found = self.chances(weights)
         there = np.broadcast_to(self.common > 0, found.shape)
         return np.divide(found, self.common, out=np.ones_like(found), where=there)
+
+    def pruned(self, keep: int) -> "Transitions":
+        """With the `keep` largest counts of each item; what the others said goes to what is common."""
+        return replace(self, counts=_largest(self.counts, keep))
 
     def plus(self, other: "Transitions") -> "Transitions":
         """Both counts together."""

@@ -106,6 +106,14 @@ class TestMoving:
         assert both.counts[TEA, MILK] == 2
         assert both.totals.tolist() == [2, 0, 0, 1]
 
+    def test_pruned(self):
+        found = counted([[TEA], [MILK], [JAM], [RICE]])
+        few = found.pruned(1)
+        assert few.counts.toarray()[TEA] == pytest.approx([0, 1, 0, 0])
+        assert (few.totals == found.totals).all()
+        alone = csr_array(np.eye(4, dtype=np.float32))
+        assert few.chances(alone).sum(axis=1) == pytest.approx([1] * 4, abs=1e-5)
+
     def test_as_arrays_and_back(self):
         found = counted([[TEA], [MILK], [JAM]])
         again = Transitions.from_arrays(found.arrays())

@@ -18,7 +18,7 @@ class Compression:
             and half precision for the weights.
         dimensions: The share of the tables' dimensions that is kept, those of the largest variance (PCA
             without centring, so that inner products stay what they were, but for what is cut off).
-        neighbours: Item-item weights kept of each item, the largest; None keeps all.
+        neighbours: Item-item weights, and transitions, kept of each item, the largest; None keeps all.
         hidden: The share of the ranker's hidden units that is kept, those of the largest weights.
         ranker_int8: Whether the ranker's network is rounded to one byte a weight, a scale a unit.
 

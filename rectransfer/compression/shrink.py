@@ -70,8 +70,15 @@ def _evidence(one: Evidence, basis: Floats, how: Compression) -> Evidence:
     weights = one.weights
     if weights is not None and how.neighbours is not None:
         weights = largest_weights(weights, how.neighbours)
+    transitions = one.transitions
+    if transitions is not None and how.neighbours is not None:
+        transitions = transitions.pruned(how.neighbours)
     smaller = replace(
-        one, vectors=_turned(one.vectors, basis), contexts=_turned(one.contexts, basis), weights=weights
+        one,
+        vectors=_turned(one.vectors, basis),
+        contexts=_turned(one.contexts, basis),
+        weights=weights,
+        transitions=transitions,
     )
     return evidence_of(one.name, rounded(evidence_arrays(smaller), how.precision), one.n_items)
 

@@ -1,10 +1,11 @@
-"""What each part of the model is good for, on launches rehearsed inside the source; docs/ablation.md.
+"""What each part of the model is good for, rehearsed inside the sources; docs/ablation.md.
 
     python tests/benchmarks/ablation.py            # some minutes
     python tests/benchmarks/ablation.py --render   # the page's table only
 
-The store launch is played again with the stores that are no part of its test, ten weeks earlier: no
-household, store or week that any result of docs/results.md is measured on decides what stays in.
+The store launch is played again with the stores that are no part of its test, ten weeks earlier, and films
+are recommended to users of MovieLens 1M who were held out: no household, store, week or film lover that any
+result of docs/results.md is measured on decides what stays in.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +31,21 @@ from rectransfer.artefacts import library_versions
 from rectransfer.evaluation import Task, store_launch
 from rectransfer.evaluation.tasks.journey import LAST_WEEK, groceries
 from rectransfer.evaluation.tasks.store_launch import launch
-from rectransfer.logs import PublicData, hold_out_users
+from rectransfer.logs import InteractionLog, PublicData, hold_out_users
 from rectransfer.metrics import paired_bootstrap
 from rectransfer.neighbours import Neighbours, UserKernel
 from rectransfer.pretrained import PretrainConfig
-from rectransfer.pretrained.learn import _learn
-from rectransfer.ranking import Examples, Histories, RankerConfig, Slate, cut_at_random, fit_rankers, uncut
+from rectransfer.pretrained.learn import learn
+from rectransfer.ranking import (
+    Examples,
+    Histories,
+    RankerConfig,
+    Slate,
+    cut_at_random,
+    cut_at_share,
+    fit_rankers,
+    uncut,
+)
 from rectransfer.scene import Scene, list_ndcg
 from rectransfer.vocabulary import Vocabulary
 
@@ -72,18 +83,39 @@ def rehearsal(data: PublicData, seed: int) -> Task:
 def staged(task: Task, config: PretrainConfig) -> Stage:
     """Learn tables and tower from most of the source's users; slates of the others, and of the test."""
     split = hold_out_users(task.source, n=round(config.held_out * task.source.n_users), seed=0)
-    found = _learn(split.kept, config, 0, progress=False, held_out=split.held_out)
+    found = learn(split.kept, config, 0, progress=False, held_out=split.held_out)
     items = found.table.vocabulary
-    left_out = Histories.from_log(split.held_out, items)
-    cuts = cut_at_random(left_out, len(items), np.random.default_rng(0), per_user=config.per_user)
-    measured = _measured(task, items)
-    candidates = found.scene.candidates(measured, exclude=measured.seen)
-    lesson, slate = _shown(found.scene, cuts), found.scene.slate(measured, candidates)
-    seen = uncut(Histories.from_log(split.kept, items), len(items), longest=None).seen
+    return _stage(found.scene, items, split.kept, split.held_out, _measured(task, items), config)
+
+
+def films(log: InteractionLog, config: PretrainConfig) -> Stage:
+    """A thousand users are held out: half to learn from, half to measure on, from 80 % of their visits on."""
+    out = hold_out_users(log, n=1_000, seed=7)
+    half = hold_out_users(out.held_out, n=500, seed=8)
+    found = learn(out.kept, config, 0, progress=False, held_out=half.kept)
+    items = found.table.vocabulary
+    measured = cut_at_share(Histories.from_log(half.held_out, items), len(items), 0.8)
+    return _stage(found.scene, items, out.kept, half.kept, measured, config)
+
+
+def _stage(
+    scene: Scene,
+    items: Vocabulary,
+    kept: InteractionLog,
+    held_out: InteractionLog,
+    measured: Examples,
+    config: PretrainConfig,
+) -> Stage:
+    cuts = cut_at_random(
+        Histories.from_log(held_out, items), len(items), np.random.default_rng(0), per_user=config.per_user
+    )
+    candidates = scene.candidates(measured, exclude=measured.seen)
+    lesson, slate = _shown(scene, cuts), scene.slate(measured, candidates)
+    seen = uncut(Histories.from_log(kept, items), len(items), longest=None).seen
     ease = Neighbours(1000.0, 1.0, np.ones(len(items), np.float32), UserKernel.solve(seen, 1000.0))
     plain = tuple(
         np.take_along_axis(ease.solution.scores(csr_array(part.seen)), rows, axis=1)
-        for part, rows in ((cuts, _rows(found.scene, cuts)), (measured, candidates))
+        for part, rows in ((cuts, _rows(scene, cuts)), (measured, candidates))
     )
     return Stage(lesson, cuts, measured, candidates, slate, plain)  # type: ignore[arg-type]
 
@@ -127,11 +159,12 @@ def measured(
 
 def rows(stage: Stage) -> dict[str, Floats]:
     """The model with all of its parts, and with one left out or done more simply."""
-    names, config = stage.lesson.names, RankerConfig()
+    names, config = stage.lesson.names, PretrainConfig().ranker
     lesson, slate, near = stage.lesson, stage.slate, "source.neighbours"
     found = {ALL: measured(stage, names, config, lesson, slate)}
     for label, part in (
         ("without item-item weights", "neighbours"),
+        ("without transitions", "follows"),
         ("without the tower", "tower"),
         ("without Item2Vec's affinities", "affinity"),
         ("without popularity", "popularity"),
@@ -172,14 +205,18 @@ def results() -> dict[str, Any]:
     """All rehearsals."""
     data, start = rt.fetch("complete-journey"), time.perf_counter()
     config = PretrainConfig().seeded(0, deterministic=True)
-    values: dict[str, list[float]] = {}
-    users = []
-    for seed in SEEDS:
-        found = rows(staged(rehearsal(data, seed), config))
-        users.append(len(found[ALL]))
+    values: dict[str, dict[str, list[float]]] = {"stores": {}, "films": {}}
+    users: dict[str, list[int]] = {"stores": [], "films": []}
+    stages: list[tuple[str, Callable[[], Stage]]] = [
+        *(("stores", partial(lambda seed: staged(rehearsal(data, seed), config), seed)) for seed in SEEDS),
+        ("films", lambda: films(rt.fetch("ml-1m").log, config)),
+    ]
+    for kind, make in stages:
+        found = rows(make())
+        users[kind].append(len(found[ALL]))
         for name, each in found.items():
-            logger.info("rehearsal %s, %s: %.4f", seed, name, each.mean())
-            values.setdefault(name, []).extend(round(float(value), 4) for value in each)
+            logger.info("%s, %s: %.4f", kind, name, each.mean())
+            values[kind].setdefault(name, []).extend(round(float(value), 4) for value in each)
     return {
         "values": values,
         "users": users,
@@ -192,19 +229,24 @@ def results() -> dict[str, Any]:
 
 
 def render(found: dict[str, Any]) -> None:
-    """Put the table between its marks in the page."""
-    whole = np.array(found["values"][ALL])
-    lines = ["| model | NDCG@10 | difference | 95 % interval |", "|---|---|---|---|"]
-    for name, values in found["values"].items():
-        each = np.array(values)
-        gap = paired_bootstrap(each, whole)
-        words = "| |" if name == ALL else f"{gap.mean:+.4f} | {gap.low:+.4f} to {gap.high:+.4f} |"
-        lines.append(f"| {name} | {each.mean():.4f} | {words}")
+    """Put the tables between their marks in the page."""
     page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition("<!-- ablation -->")
-    after = rest.partition("<!-- /ablation -->")[2]
-    body = "\n".join(["<!-- ablation -->", "", *lines, "", "<!-- /ablation -->"])
-    PAGE.write_text(f"{before}{body}{after}", encoding="utf-8")
+    for kind, values in found["values"].items():
+        before, _, rest = page.partition(f"<!-- {kind} -->")
+        after = rest.partition(f"<!-- /{kind} -->")[2]
+        body = "\n".join([f"<!-- {kind} -->", "", *_table(values), "", f"<!-- /{kind} -->"])
+        page = f"{before}{body}{after}"
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def _table(values: dict[str, list[float]]) -> list[str]:
+    whole = np.array(values[ALL])
+    lines = ["| model | NDCG@10 | difference | 95 % interval |", "|---|---|---|---|"]
+    for name, each in values.items():
+        gap = paired_bootstrap(np.array(each), whole)
+        words = "| |" if name == ALL else f"{gap.mean:+.4f} | {gap.low:+.4f} to {gap.high:+.4f} |"
+        lines.append(f"| {name} | {np.mean(each):.4f} | {words}")
+    return lines
 
 
 if __name__ == "__main__":
