@@ -24,9 +24,14 @@ _TRIES_AGAIN = 3
 def map_all(function: Callable[[In], Out], things: Sequence[In], cpus: float = 1) -> list[Out]:
     """What a function gives for each thing, in order; each is a task, tried again if its worker dies."""
     _connect()
-    task = ray.remote(num_cpus=cpus, max_retries=_TRIES_AGAIN)(function)
-    found: list[Out] = ray.get([task.remote(one) for one in things])
+    task = ray.remote(num_cpus=cpus, max_retries=_TRIES_AGAIN)(_call)
+    shared = ray.put(function)  # once, however many things there are
+    found: list[Out] = ray.get([task.remote(shared, one) for one in things])
     return found
+
+
+def _call(function: Callable[[Any], Any], thing: Any) -> Any:
+    return function(thing)
 
 
 def stream(
