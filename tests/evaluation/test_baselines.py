@@ -15,7 +15,7 @@ PERSONAL = [
     ItemKnn(k=20),
     Ease(l2=1.0, form="primal"),
     Ease(l2=1.0, form="dual"),
-    Ials(factors=4, regularization=0.01, workers=1),
+    Ials(factors=2, regularization=0.01, workers=1),  # two kinds: more factors would learn the gaps by heart
 ]
 ALL = [Popularity(), *PERSONAL]
 
