@@ -42,7 +42,10 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """
     try:
         return dict(safetensors.numpy.load_file(str(path)))
-    except (safetensors.SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
+    except (
+        *(safetensors.SafetensorError, OSError, LookupError, TypeError, ValueError),
+        AttributeError,  # a kind of number that NumPy has no name for
+    ) as error:
         raise ArtefactError(
             f"{path} could not be read: {error}; restore it from a copy, or save again"
         ) from error
