@@ -1,18 +1,38 @@
 """What a recommender is asked and what it answers: ids and histories in, rows of ids out."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, read_log
+from rectransfer.ranking import Examples
 from rectransfer.recommend.state import Part
 from rectransfer.vocabulary import Vocabulary, as_ids
 
-__all__ = ["frame_of", "history_of", "ids_of", "joined"]
+__all__ = ["Asked", "frame_of", "history_of", "ids_of", "joined"]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Who is asked about, and what is known of them.
+
+    Attributes:
+        users: u of them.
+        added: What was said of them besides what the model knows.
+        examples: Their histories.
+        known: Whose history or profile says anything, shape `(u,)`.
+    """
+
+    users: Vocabulary
+    added: InteractionLog | None
+    examples: Examples
+    known: npt.NDArray[np.bool_]
 
 
 def ids_of(values: Iterable[Any], name: str) -> pl.Series:

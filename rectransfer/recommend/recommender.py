@@ -33,7 +33,7 @@ from rectransfer.recommend.explaining import asked_items, explained, explainer_o
 from rectransfer.recommend.fit import Fitted, fit
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.ground import prepare
-from rectransfer.recommend.inputs import frame_of, history_of, ids_of, joined
+from rectransfer.recommend.inputs import Asked, frame_of, history_of, ids_of, joined
 from rectransfer.recommend.job import run_job
 from rectransfer.recommend.scorer import ScoringOptions, serve
 from rectransfer.recommend.state import State
@@ -225,23 +225,17 @@ class Recommender:
             InputError: `k` below 1, ids of another type, or none of `items` on sale.
         """
         state = self._fitted
-        _require_length(k)
-        _require_choice(on_unknown_users)
-        added = None if history is None else history_of(history)
-        wanted = self._wanted(users, added)
-        log = state.log if added is None else joined(state.log, added)
-        histories = Histories.from_log(log, state.items, wanted)
-        examples = uncut(histories, len(state.items))
-        known = state.known(examples)
-        if on_unknown_users == "raise" and not known.all():
-            self._unknown(wanted.take(np.flatnonzero(~known)))
+        asked = self._asked(users, k, history, on_unknown_users)
+        wanted, known = asked.users, asked.known
         allowed = None if items is None else state.allowed(ids_of(items, "items"))
         if blocked is not None:
             allowed = state.without(ids_of(blocked, "blocked"), allowed)
-        viewed = state.viewed(wanted, added) if filter_viewed else csr_array((len(wanted), len(state.items)))
+        viewed = csr_array((len(wanted), len(state.items)))
+        if filter_viewed:
+            viewed = state.viewed(wanted, asked.added)
         rows = np.flatnonzero(known)
         ranked = state.scene.rank(
-            state.ranker, examples.take(rows), k, exclude=csr_array(viewed[rows]), allowed=allowed
+            state.ranker, asked.examples.take(rows), k, exclude=csr_array(viewed[rows]), allowed=allowed
         )
         parts = [(rows[ranked.users], ranked.items, ranked.scores, ranked.ranks)]
         if on_unknown_users == "popular":
@@ -303,22 +297,14 @@ class Recommender:
         The first part is empty: it has the columns, and nothing in them.
         """
         state = self._fitted
-        _require_length(k)
-        _require_choice(on_unknown_users)
-        added = None if history is None else history_of(history)
-        wanted = self._wanted(users, added)
-        log = state.log if added is None else joined(state.log, added)
-        examples = uncut(Histories.from_log(log, state.items, wanted), len(state.items))
-        known = state.known(examples)
-        if on_unknown_users == "raise" and not known.all():
-            self._unknown(wanted.take(np.flatnonzero(~known)))
+        asked = self._asked(users, k, history, on_unknown_users)
         rows = None if items is None else asked_items(state, ids_of(items, "items"))
         return explained(
             state,
             self.explainer(),
-            wanted,
-            examples,
-            state.viewed(wanted, added),
+            asked.users,
+            asked.examples,
+            state.viewed(asked.users, asked.added),
             k=k,
             items=rows,
             popular=on_unknown_users == "popular",
@@ -448,6 +434,26 @@ class Recommender:
         if self._state is None:
             raise NotFittedError("this recommender isn't fitted: call fit(target) first, or load one")
         return self._state
+
+    def _asked(
+        self,
+        users: Iterable[Any] | None,
+        k: int,
+        history: InteractionLog | pl.DataFrame | None,
+        on_unknown_users: OnUnknownUsers,
+    ) -> Asked:
+        """Who is asked about, and what is known of them."""
+        state = self._fitted
+        _require_length(k)
+        _require_choice(on_unknown_users)
+        added = None if history is None else history_of(history)
+        wanted = self._wanted(users, added)
+        log = state.log if added is None else joined(state.log, added)
+        examples = uncut(Histories.from_log(log, state.items, wanted), len(state.items))
+        known = state.known(examples)
+        if on_unknown_users == "raise" and not known.all():
+            self._unknown(wanted.take(np.flatnonzero(~known)))
+        return Asked(wanted, added, examples, known)
 
     def _wanted(self, users: Iterable[Any] | None, added: InteractionLog | None) -> Vocabulary:
         state = self._fitted
