@@ -97,8 +97,11 @@ def compress(
         >>> small.after.bytes <= 0.8 * small.before.bytes
         True
     """
-    if not budget > 0:
-        raise InputError(f"budget={budget}; expected bytes, or a share above 0 and up to 1")
+    given: Any = model
+    if not isinstance(given, Recommender):
+        raise InputError(f"model is a {type(given).__name__}; expected a fitted Recommender")
+    if isinstance(budget, bool) or not isinstance(budget, int | float) or not budget > 0:
+        raise InputError(f"budget={budget}; expected a number: bytes, or a share above 0 and up to 1")
     examples = validation(model.state, seed)
     before = measure(model, examples)
     most = budget * before.bytes if budget <= 1 else budget

@@ -248,6 +248,12 @@ def reason_frame(explained: Explanations, reasons: Iterable[Iterable[Reason]]) -
 def _titles(titles: pl.DataFrame | None, kind: pl.DataType) -> dict[Any, str]:
     if titles is None:
         return {}
+    given: Any = titles
+    if not isinstance(given, pl.DataFrame):
+        raise InputError(
+            f"titles is a {type(given).__name__}; expected a polars frame with {Columns.Item} and {_TITLE}, "
+            "such as pl.read_csv(FILE)"
+        )
     if missing := [name for name in (Columns.Item, _TITLE) if name not in titles.columns]:
         raise InputError(
             f"titles has no column {missing[0]!r}; its columns are {', '.join(titles.columns)}: expected "

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,7 +84,8 @@ class Manifest:
 
     def _take_up(self, head: dict[str, Any]) -> None:
         lines, whole = read_lines(self.path)
-        if not lines:  # killed before the first line was there
+        # killed before the first line was there, or nothing that another job could be mixed with
+        if not lines or (len(lines) == 1 and lines[0] != head):
             os.truncate(self.path, 0)
             self._append(head)
             return
@@ -120,11 +121,32 @@ def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
         lines = [json.loads(line) for line in raw[:whole].splitlines()]
     except (OSError, ValueError) as error:
         raise ArtefactError(f"{path} cannot be read ({error}); choose another folder") from error
-    if lines and (lines[0].get("kind") != _KIND or lines[0].get("version") != _VERSION):
+    if lines and not (_is_head(lines[0]) and all(_is_part(line, lines[0]["parts"]) for line in lines[1:])):
         raise ArtefactError(
-            f"{path} is no manifest of scores that this rectransfer reads; choose another folder"
+            f"{path} is no manifest of scores that this rectransfer reads, or was damaged; choose another "
+            "folder"
         )
     return lines, whole
+
+
+def _is_head(line: Any) -> bool:
+    return (
+        isinstance(line, dict)
+        and (line.get("kind"), line.get("version")) == (_KIND, _VERSION)
+        and isinstance(line.get("job"), dict)
+        and type(line.get("parts")) is int
+    )
+
+
+def _is_part(line: Any, n_parts: int) -> bool:
+    return (
+        isinstance(line, dict)
+        and line.keys() == {field.name for field in fields(Finished)}
+        and type(line["part"]) is int
+        and 0 <= line["part"] < n_parts
+        and type(line["file"]) is str
+        and Path(line["file"]).name == line["file"]
+    )
 
 
 def sha256_of(path: Path) -> str:

@@ -196,6 +196,8 @@ def read_scores(folder: str | Path) -> pl.LazyFrame:
         raise ArtefactError(
             f"{folder} has {len(files):,} of {total:,} parts; run the same job again to go on"
         )
+    if gone := [name for name in files.values() if not (folder / name).is_file()]:
+        raise ArtefactError(f"{folder} has lost {gone[0]}; run the same job again to have it back")
     return pl.scan_parquet([folder / files[part] for part in range(total)], glob=False)
 
 

@@ -13,6 +13,7 @@ import polars.exceptions
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
+from rectransfer.logs import InteractionLog
 from rectransfer.vocabulary import as_ids, first_rows
 
 __all__ = ["PART_ROWS", "PART_USERS", "Part", "Source", "open_source"]
@@ -124,13 +125,31 @@ def open_source(
     try:
         schema = frame.collect_schema()
     except (polars.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{name} cannot be read ({_line(error)}); is it Parquet, and whole?") from error
-    renamed = {theirs: ours for theirs, ours in (columns or {}).items() if theirs in schema}
-    frame = frame.rename(renamed)
+        raise InputError(
+            f"{name} cannot be read ({_line(error)}); is it Parquet, and whole? CSV first has "
+            "to be written as such: pl.read_csv(FILE).write_parquet(...)"
+        ) from error
+    renamed = dict(columns or {})
+    if missing := [column for column in renamed if column not in schema]:
+        raise InputError(
+            f"{name} has no column {missing[0]!r}, which columns names; its columns are "
+            f"{', '.join(schema.names())}"
+        )
     names = [renamed.get(column, column) for column in schema.names()]
+    if twice := [column for column in names if names.count(column) > 1]:
+        raise InputError(
+            f"{name}: with columns={renamed} there are two columns {twice[0]!r}; name one of them"
+        )
+    frame = frame.rename(renamed)
     if Columns.User not in names:
         raise InputError(
             f"{name} has no column 'user_id'; its columns are {', '.join(names)}: name it in columns"
+        )
+    there = [column for column in (Columns.Item, Columns.Timestamp) if column in names]
+    if len(there) == 1:
+        raise InputError(
+            f"{name} has {there[0]} and not the other of item_id and timestamp: histories need both (name "
+            "them in columns); to score users by what the model knows, give user_id alone"
         )
     histories = all(column in names for column in _HISTORY)
     frame = (
@@ -151,17 +170,26 @@ def open_source(
 
 
 def _opened(given: Any) -> tuple[str, pl.LazyFrame, str]:
+    if isinstance(given, InteractionLog):
+        given = given.frame
     if isinstance(given, pl.Series):
         given = given.alias(Columns.User).to_frame()
     if isinstance(given, pl.DataFrame):
         hashes = given.hash_rows(seed=0).to_numpy()
         text = f"{given.schema}".encode() + hashes.tobytes()
         return "users", given.lazy(), hashlib.sha256(text).hexdigest()
-    several = [given] if isinstance(given, str | Path) else list(given)
+    several = [given] if isinstance(given, str | Path) else given
+    if not isinstance(several, list | tuple) or not all(isinstance(path, str | Path) for path in several):
+        raise InputError(
+            f"users is a {type(given).__name__}; expected Parquet files, a folder of them, a polars frame "
+            "(pl.from_pandas(frame)) or a column of ids (pl.Series(ids))"
+        )
+    if not several:
+        raise InputError("users is an empty list; expected at least one Parquet file")
     paths: list[Path] = []
     for path in map(Path, several):
         if not path.exists():
-            raise InputError(f"no such file: {path}")
+            raise InputError(f"no such file: {path}; a column of ids is pl.Series(ids)")
         found = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
         if not found:
             raise InputError(f"{path} holds no .parquet files")

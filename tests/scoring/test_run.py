@@ -176,3 +176,27 @@ def test_memory_that_does_not_do_is_an_error_that_says_what_does(tmp_path: Path,
         score_parts(users, rows_of, tmp_path, job=JOB, memory=10**6)
 
     assert score_parts(users, rows_of, tmp_path, job=JOB, memory=10**11, workers=2).done_now == 4
+
+
+@pytest.mark.parametrize("line", ["[1]", "3", '{"a": 1}', '{"kind": "scores", "version": 1}'])
+def test_a_manifest_with_another_line_is_an_error(tmp_path: Path, users: Source, line: str) -> None:
+    score_parts(users, rows_of, tmp_path, job=JOB)
+    with (tmp_path / MANIFEST).open("a") as file:
+        file.write(line + "\n")
+
+    with pytest.raises(ArtefactError, match="or was damaged"):
+        score_parts(users, rows_of, tmp_path, job=JOB)
+    with pytest.raises(ArtefactError, match="or was damaged"):
+        read_scores(tmp_path)
+
+
+def test_a_folder_without_a_finished_part_may_be_begun_with_another_input(
+    tmp_path: Path, users: Source
+) -> None:
+    def fails(part: pl.DataFrame) -> pl.DataFrame:
+        raise InputError("row 5 has no item_id")
+
+    with pytest.raises(InputError, match="row 5"):
+        score_parts(users, fails, tmp_path, job=JOB | {"model": "n"})
+
+    assert score_parts(users, rows_of, tmp_path, job=JOB).done_now == len(users.parts)

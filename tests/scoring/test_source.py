@@ -104,3 +104,20 @@ def test_the_digest_tells_sources_apart(tmp_path: Path) -> None:
         == open_source(HISTORIES.clone()).digest
         != open_source(HISTORIES[:-1]).digest
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "columns", "words"),
+    [
+        (HISTORIES, {"tz": "timestamp"}, "no column 'tz', which columns names"),
+        (HISTORIES.drop("timestamp"), None, "item_id and not the other of item_id and timestamp"),
+        (HISTORIES.with_columns(x=1), {"x": "user_id"}, "two columns 'user_id'"),
+        ([], None, "empty list"),
+        (["u1"], None, "a column of ids is pl.Series"),
+        (HISTORIES.lazy(), None, "users is a LazyFrame"),
+        (None, None, "users is a NoneType"),
+    ],
+)
+def test_what_is_no_list_of_users_is_named(given: object, columns: dict[str, str] | None, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        open_source(given, columns=columns)  # type: ignore[arg-type]
