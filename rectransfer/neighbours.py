@@ -6,12 +6,13 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import lapack
 from scipy.sparse import csr_array
 
 from rectransfer.artefacts import checked_array, checked_csr
 from rectransfer.errors import InputError
 
-__all__ = ["ItemWeights", "Neighbours", "UserKernel", "item_weights", "solve_neighbours"]
+__all__ = ["ItemWeights", "Neighbours", "UserKernel", "inverse_of", "item_weights", "solve_neighbours"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -72,7 +73,7 @@ class UserKernel:
     def solve(cls, taken: csr_array, l2: float) -> "UserKernel":
         """Invert the users' Gram matrix."""
         x = csr_array(taken, dtype=np.float32)
-        inverse = _inverted((x @ x.T).toarray(), l2)
+        inverse = inverse_of((x @ x.T).toarray().astype(np.float64), l2).astype(np.float32)
         explained = np.zeros(x.shape[1])
         step = max(1, _VALUES_AT_ONCE // x.shape[1])
         for start in range(0, x.shape[0], step):
@@ -238,10 +239,28 @@ def _strengths(counts: csr_array, typical: float, rarity: Floats) -> csr_array:
     return csr_array((damped.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
 
 
-def _inverted(gram: npt.NDArray[Any], l2: float) -> Floats:
-    wide = gram.astype(np.float64)
-    wide[np.diag_indices_from(wide)] += l2
-    return np.linalg.inv(wide).astype(np.float32)
+def inverse_of(gram: npt.NDArray[np.float64], l2: float) -> npt.NDArray[np.float64]:
+    """The inverse of `gram + l2 I`, by Cholesky: positive definite, because `l2` is above 0.
+
+    Args:
+        gram: Inner products, shape `(n, n)`; its memory is used up.
+        l2: Ridge penalty.
+
+    Raises:
+        InputError: The matrix is singular to rounding.
+    """
+    gram[np.diag_indices_from(gram)] += l2
+    # LAPACK reads columns first; of a symmetric matrix the transpose is the same matrix without a copy.
+    factor, failed = lapack.dpotrf(gram.T, lower=1, overwrite_a=1)
+    inverse, failed_too = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    if failed or failed_too:
+        raise InputError(f"nothing can be solved with l2={l2}: the matrix is singular to rounding; raise l2")
+    lower: npt.NDArray[np.float64] = np.tril(inverse)
+    del factor, inverse
+    diagonal = lower.diagonal().copy()
+    lower += lower.T
+    lower[np.diag_indices_from(lower)] = diagonal
+    return lower
 
 
 def item_weights(interactions: csr_array, l2: float = 500.0, keep: int = 200) -> ItemWeights:
@@ -270,16 +289,12 @@ def item_weights(interactions: csr_array, l2: float = 500.0, keep: int = 200) ->
     n_users, n_items = interactions.shape
     x = csr_array(interactions, dtype=np.float64)
     if n_users < n_items:
-        gram = (x @ x.T).toarray()
-        gram[np.diag_indices_from(gram)] += l2
-        inverse = np.linalg.inv(gram).astype(np.float32)
+        inverse = inverse_of((x @ x.T).toarray(), l2)
         left, sign = csr_array(x.T, dtype=np.float32), 1.0
-        right = np.ascontiguousarray((left @ inverse).T)
+        right = np.ascontiguousarray((left @ inverse.astype(np.float32)).T)
         diagonal = 1 - np.asarray(x.multiply(right).sum(axis=0)).ravel()
     else:
-        gram = (x.T @ x).toarray()
-        gram[np.diag_indices_from(gram)] += l2
-        inverse = np.linalg.inv(gram)
+        inverse = inverse_of((x.T @ x).toarray(), l2)
         diagonal, right = inverse.diagonal().copy(), inverse.astype(np.float32)
         left, sign = csr_array((np.ones(n_items, np.float32), (np.arange(n_items),) * 2)), -1.0
     blocks = [

@@ -145,6 +145,7 @@ def cut_at_random(
         labels_in: Which items may be labels, shape `(n_items,)`; by default all.
     """
     pairs: list[_Pair] = []
+    marks = np.zeros(n_items, np.bool_)
     for user in range(len(histories)) if users is None else users:
         items, steps = histories.of(user)
         visits = int(steps[-1]) + 1 if len(steps) else 0
@@ -154,7 +155,7 @@ def cut_at_random(
             cut = int(rng.integers(1, visits))
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
-            pairs.append(_pair(user, items, steps, cut, before, after, labels_in))
+            pairs.append(_pair(user, items, steps, cut, before, after, marks, labels_in))
     return _collect([pair for pair in pairs if len(pair[3])], n_items, histories.users)
 
 
@@ -174,12 +175,13 @@ def cut_at_share(
     if not 0 < share < 1:
         raise InputError(f"share={share}; expected more than 0 and less than 1")
     pairs = []
+    marks = np.zeros(n_items, np.bool_)
     for user in range(len(histories)) if users is None else users:
         items, steps = histories.of(user)
         visits = int(steps[-1]) + 1 if len(steps) else 0
         if visits >= 2:
             cut = min(max(1, round(visits * share)), visits - 1)
-            pairs.append(_pair(user, items, steps, cut, cut, visits, labels_in))
+            pairs.append(_pair(user, items, steps, cut, cut, visits, marks, labels_in))
     return _collect([pair for pair in pairs if len(pair[3])], n_items, histories.users)
 
 
@@ -201,12 +203,23 @@ def uncut(histories: Histories, n_items: int, *, longest: int | None = LONGEST_H
 
 
 def _pair(
-    user: int, items: Rows, steps: Rows, cut: int, before: int, after: int, labels_in: Mask | None = None
+    user: int,
+    items: Rows,
+    steps: Rows,
+    cut: int,
+    before: int,
+    after: int,
+    marks: Mask,
+    labels_in: Mask | None = None,
 ) -> _Pair:
+    """What a user had up to a visit, and what was new after it; `marks`, all False, is lent for that."""
     first, middle, last = np.searchsorted(steps, [cut - before, cut, cut + after])
     first = max(first, middle - LONGEST_HISTORY)
-    history, labels = items[first:middle], np.unique(items[middle:last])
-    new = labels[~np.isin(labels, history)] if len(labels) else labels
+    history, later = items[first:middle], items[middle:last]
+    marks[history] = True
+    new = np.sort(later[~marks[later]])
+    marks[history] = False
+    new = new[np.diff(new, prepend=-1) > 0]
     if labels_in is not None:
         new = new[labels_in[new]]
     return user, history, cut - steps[first:middle], new

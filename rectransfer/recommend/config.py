@@ -24,6 +24,8 @@ class RecommenderConfig:
         pulls: How strongly the ranker of a transferred model may be drawn to its source; the gate tries each.
         folds: Parts that the target's users are split into, for cross-fitting and for the gate.
         per_user: Cuts of each user's history that the ranker learns from.
+        most_cuts: Cuts that it learns from at most: of many users it takes fewer each, and then a sample of
+            the users. The gate measures on as many users at most.
         neighbours_l2: Ridge penalties of the target's item-item weights; the first fold chooses.
         towers: How many towers are trained on the target alone; their mean is what counts.
         confidence: The share of the bootstrap's draws in which the target alone has to be better, for it to
@@ -46,6 +48,7 @@ class RecommenderConfig:
     pulls: tuple[float, ...] = (10.0, 100.0, 1000.0)
     folds: int = 3
     per_user: int = 3
+    most_cuts: int = 2_000
     neighbours_l2: tuple[float, ...] = (100.0, 300.0, 1000.0)
     towers: int = 1
     confidence: float = 0.9
@@ -53,9 +56,10 @@ class RecommenderConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.folds < 2 or self.per_user < 1 or self.depth < 1:
+        if self.folds < 2 or min(self.per_user, self.most_cuts, self.depth) < 1:
             raise InputError(
-                f"folds={self.folds}, per_user={self.per_user}, depth={self.depth}; expected at least 2, 1, 1"
+                f"folds={self.folds}, per_user={self.per_user}, most_cuts={self.most_cuts}, "
+                f"depth={self.depth}; expected at least 2, 1, 1, 1"
             )
         if not 0.5 <= self.confidence < 1:
             raise InputError(f"confidence={self.confidence}; expected from 0.5 up to, but not, 1")

@@ -1,11 +1,13 @@
 """Fitting: cross-fit on the target's users, let the gate choose, learn again from everybody."""
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from rectransfer.columns import Columns
@@ -95,20 +97,35 @@ def _fold(
     n_items = len(ground.items)
     histories = Histories.from_log(log, ground.items, users)
     rng = np.random.default_rng(config.seed)
-    learning = cut_at_random(histories, n_items, rng, per_user=config.per_user, labels_in=ground.on_sale)
+    most = math.ceil(config.most_cuts / config.folds)
+    per_user = max(1, min(config.per_user, most // max(1, len(users))))
+    learning = cut_at_random(
+        histories,
+        n_items,
+        rng,
+        users=_sample(len(users), most, rng),
+        per_user=per_user,
+        labels_in=ground.on_sale,
+    )
     had = learning.seen
-    checking = _measured(ground, log, users)
+    checked = Vocabulary(users.take(_sample(len(users), most, rng)))
+    checking = _measured(ground, log, checked)
     if ground.shares_users:  # every second one as if new here: such users will come
         learning = learning.without(ground.on_sale, np.arange(len(learning)) % 2 == 1)
         checking = checking.without(ground.on_sale, np.arange(len(checking)) % 2 == 1)
     # what is recommended leaves out what was had in the target, so the gate does the same
-    viewed = _measured(ground, ground.target, users).seen
+    viewed = _measured(ground, ground.target, checked).seen
     return Fold(
         learn=scene.lesson(learning, rng, exclude=had),
         examples=checking,
         candidates=(found := scene.candidates(checking, exclude=viewed)),
         slate=scene.slate(checking, found),
     )
+
+
+def _sample(n: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """The rows of `n` users, or of some that are drawn."""
+    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
 
 
 def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples:

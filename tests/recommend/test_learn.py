@@ -1,5 +1,6 @@
 """What is learned from a ground: pooled counts, penalties chosen once, shared users as strangers."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -223,6 +224,27 @@ class TestStrangers:
         fold = _fold(ground, tiny, found.transferred, ground.merged, log.users)
         assert not ground.shares_users
         assert fold.examples.seen.toarray().any(axis=1).all()
+
+
+class TestManyUsers:
+    """`most_cuts` bounds what the ranker learns from and what the gate measures on, in all folds together."""
+
+    def fold(self, ground, lesson, tiny, **settings):
+        config = replace(tiny, folds=2, **settings)
+        return _fold(ground, config, lesson.transferred, ground.merged, ground.target.users)
+
+    def test_first_users_give_fewer_cuts_each(self, ground, lesson, tiny):
+        assert len(ground.target.users) == 40
+        all_of_them = self.fold(ground, lesson, tiny, per_user=3)
+        fewer = self.fold(ground, lesson, tiny, per_user=3, most_cuts=160)
+        assert len(all_of_them.learn.signals) > 80 >= len(fewer.learn.signals) > 40
+        assert len(all_of_them.examples) == len(fewer.examples)
+
+    def test_then_users_are_drawn(self, ground, lesson, tiny):
+        fold = self.fold(ground, lesson, tiny, per_user=3, most_cuts=20)
+        assert 5 < len(fold.learn.signals) <= 10
+        assert 5 < len(fold.examples) <= 10
+        assert fold.slate.signals.shape[0] == len(fold.candidates) == len(fold.examples)
 
 
 def test_a_sources_counts_are_laid_out_in_the_grounds_items(both, source, ground):

@@ -410,6 +410,7 @@ class TestConfig:
         [
             {"folds": 1},
             {"per_user": 0},
+            {"most_cuts": 0},
             {"depth": 0},
             {"pulls": ()},
             {"pulls": (-1.0,)},

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import eigh, lapack
+from scipy.linalg import eigh
 from scipy.sparse import csr_array
 
 from rectransfer.errors import InputError
 from rectransfer.evaluation.baselines.baseline import Scores, checked_history
 from rectransfer.evaluation.matrix import binary
+from rectransfer.neighbours import inverse_of
 
 __all__ = ["Ease", "fit_eases"]
 
@@ -181,7 +182,7 @@ class _Spectral:
 
 class _Primal:
     def __init__(self, taken: csr_array, l2: float, n_ranked: int) -> None:
-        inverse = _inverse((taken.T @ taken).toarray(), l2)
+        inverse = inverse_of((taken.T @ taken).toarray(), l2)
         inverse *= l2
         self.diagonal: Floats = inverse.diagonal()[:n_ranked].copy()
         self._inverse = inverse if n_ranked == len(inverse) else inverse[:, :n_ranked].copy()
@@ -194,7 +195,7 @@ class _Primal:
 class _Dual:
     def __init__(self, taken: csr_array, l2: float, n_ranked: int) -> None:
         self._taken, self._n_ranked = taken, n_ranked
-        self._inverse = _inverse((taken @ taken.T).toarray(), l2)
+        self._inverse = inverse_of((taken @ taken.T).toarray(), l2)
         self.diagonal: Floats = 1 - self._explained(csr_array(taken[:, :n_ranked].T))
 
     def project(self, history: csr_array) -> Floats:
@@ -215,19 +216,3 @@ def _rest(history: csr_array, inner: Floats, taken: csr_array, n_ranked: int) ->
     """`history - inner @ taken` for the ranked items."""
     rest: Floats = history[:, :n_ranked].toarray() - inner @ taken[:, :n_ranked]
     return rest
-
-
-def _inverse(gram: Any, l2: float) -> Floats:
-    """The inverse of `gram + l2 I`, by Cholesky: positive definite, because `l2` is above 0."""
-    gram[np.diag_indices_from(gram)] += l2
-    # LAPACK reads columns first; of a symmetric matrix the transpose is the same matrix without a copy.
-    factor, failed = lapack.dpotrf(gram.T, lower=1, overwrite_a=1)
-    inverse, failed_too = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    if failed or failed_too:
-        raise InputError(f"EASE cannot be solved with l2={l2}: the matrix is singular to rounding; raise l2")
-    lower: Floats = np.tril(inverse)
-    del factor, inverse
-    diagonal = lower.diagonal().copy()
-    lower += lower.T
-    lower[np.diag_indices_from(lower)] = diagonal
-    return lower
