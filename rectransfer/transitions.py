@@ -17,10 +17,10 @@ __all__ = ["Transitions", "count_transitions"]
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 
-_REACH: Final = 3
-"""Visits ahead that count."""
+_REACH: Final = 12
+"""Visits ahead that count. Where each click or rating is a visit of its own, a few are soon over."""
 
-_DECAY: Final = 0.7
+_DECAY: Final = 0.85
 """What a visit further ahead counts, relative to the one before."""
 
 _DOUBT: Final = 50.0
@@ -130,7 +130,7 @@ class Transitions:
 def count_transitions(
     users: Rows, steps: Rows, items: Rows, n_items: int, *, keep: int = 200, seed: int = 0
 ) -> Transitions:
-    """Count what was taken on the three visits after each.
+    """Count what was taken on the twelve visits after each.
 
     A visit of many items counts less for each of them, and a visit further ahead less than the next one.
 
@@ -149,10 +149,10 @@ def count_transitions(
         >>> tea, milk, jam = 0, 1, 2
         >>> found = count_transitions(
         ...     np.array([0, 0, 0]), np.array([0, 1, 2]), np.array([tea, milk, jam]), 3)
-        >>> found.counts.toarray().round(1)
-        array([[0. , 1. , 0.7],
-               [0. , 0. , 1. ],
-               [0. , 0. , 0. ]], dtype=float32)
+        >>> found.counts.toarray().round(2)
+        array([[0.  , 1.  , 0.85],
+               [0.  , 0.  , 1.  ],
+               [0.  , 0.  , 0.  ]], dtype=float32)
     """
     if keep < 1:
         raise InputError(f"keep={keep}; expected at least 1")

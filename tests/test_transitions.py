@@ -25,11 +25,16 @@ def counted(*users, n_items=4, **options):
 
 class TestCounting:
     def test_by_hand(self):
-        """A visit ahead counts 1, two 0.7, three 0.49; four don't."""
+        """A visit ahead counts 1, and each further one 0.85 of the one before."""
         found = counted([[TEA], [MILK], [JAM], [RICE], [MILK]])
-        assert found.counts.toarray()[TEA] == pytest.approx([0, 1, 0.7, 0.49])
-        assert found.counts.toarray()[MILK] == pytest.approx([0, 0, 1, 0.7])  # milk itself is left out
+        assert found.counts.toarray()[TEA] == pytest.approx([0, 1 + 0.85**3, 0.85, 0.85**2])
+        assert found.counts.toarray()[MILK] == pytest.approx([0, 0, 1, 0.85])  # milk itself is left out
         assert found.counts.toarray()[RICE] == pytest.approx([0, 1, 0, 0])
+
+    @pytest.mark.parametrize(("between", "counts"), [(11, 0.85**11), (12, 0)])
+    def test_twelve_visits_ahead_is_the_last_that_counts(self, between, counts):
+        found = counted([[TEA], *[[MILK]] * between, [JAM]])
+        assert found.counts.toarray()[TEA, JAM] == pytest.approx(counts)
 
     def test_a_visit_of_many_items_counts_less_for_each(self):
         found = counted([[TEA, MILK, RICE, JAM], [TEA]])
@@ -48,8 +53,8 @@ class TestCounting:
     def test_totals_are_of_all_counts_and_the_largest_are_kept(self):
         found = counted([[TEA], [MILK], [JAM], [RICE]], keep=1)
         assert found.counts.toarray()[TEA] == pytest.approx([0, 1, 0, 0])
-        assert found.totals[TEA] == pytest.approx(1 + 0.7 + 0.49)
-        assert found.arrivals[RICE] == pytest.approx(1 + 0.7 + 0.49)
+        assert found.totals[TEA] == pytest.approx(1 + 0.85 + 0.85**2)
+        assert found.arrivals[RICE] == pytest.approx(1 + 0.85 + 0.85**2)
 
     def test_of_equal_counts_those_of_lower_rows_are_kept(self):
         found = counted([[TEA], [JAM, MILK, RICE]], keep=2)
@@ -96,7 +101,7 @@ class TestChances:
 class TestMoving:
     def test_to_other_rows(self):
         found = counted([[TEA], [MILK], [JAM]]).moved(np.array([JAM, -1, TEA]))
-        assert found.counts.toarray() == pytest.approx(np.array([[0, 0, 0], [0, 0, 0], [0.7, 0, 0]]))
+        assert found.counts.toarray() == pytest.approx(np.array([[0, 0, 0], [0, 0, 0], [0.85, 0, 0]]))
         assert found.totals == pytest.approx([0, 0, 1.7])
         assert found.arrivals == pytest.approx([1.7, 0, 0])
 
