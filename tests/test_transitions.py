@@ -102,8 +102,8 @@ class TestMoving:
     def test_to_other_rows(self):
         found = counted([[TEA], [MILK], [JAM]]).moved(np.array([JAM, -1, TEA]))
         assert found.counts.toarray() == pytest.approx(np.array([[0, 0, 0], [0, 0, 0], [0.85, 0, 0]]))
-        assert found.totals == pytest.approx([0, 0, 1.7])
-        assert found.arrivals == pytest.approx([1.7, 0, 0])
+        assert found.totals == pytest.approx([0, 0, 1.85])
+        assert found.arrivals == pytest.approx([1.85, 0, 0])
 
     def test_two_logs_together(self):
         one, other = counted([[TEA], [MILK]]), counted([[TEA], [MILK]], [[RICE], [JAM]])
