@@ -129,6 +129,7 @@ def cut_at_random(
     users: Iterable[int] | None = None,
     per_user: int = 2,
     labels_in: Mask | None = None,
+    strangers_in: Mask | None = None,
 ) -> Examples:
     """Cut users' histories at random visits.
 
@@ -143,6 +144,8 @@ def cut_at_random(
         users: Whose; by default everybody's.
         per_user: Cuts tried a user.
         labels_in: Which items may be labels, shape `(n_items,)`; by default all.
+        strangers_in: Items that every second example's history has none of, shape `(n_items,)`, as if its
+            user were new to them: what was had of them before the cut may be a label again.
     """
     pairs: list[_Pair] = []
     marks = np.zeros(n_items, np.bool_)
@@ -155,7 +158,8 @@ def cut_at_random(
             cut = int(rng.integers(1, visits))
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
-            pairs.append(_pair(user, items, steps, cut, before, after, marks, labels_in))
+            forgotten = strangers_in if len(pairs) % 2 else None
+            pairs.append(_pair(user, items, steps, cut, before, after, marks, labels_in, forgotten))
     return _collect([pair for pair in pairs if len(pair[3])], n_items, histories.users)
 
 
@@ -211,18 +215,22 @@ def _pair(
     after: int,
     marks: Mask,
     labels_in: Mask | None = None,
+    forgotten: Mask | None = None,
 ) -> _Pair:
     """What a user had up to a visit, and what was new after it; `marks`, all False, is lent for that."""
     first, middle, last = np.searchsorted(steps, [cut - before, cut, cut + after])
     first = max(first, middle - LONGEST_HISTORY)
-    history, later = items[first:middle], items[middle:last]
+    history, ages, later = items[first:middle], cut - steps[first:middle], items[middle:last]
+    if forgotten is not None:
+        kept = ~forgotten[history]
+        history, ages = history[kept], ages[kept]
     marks[history] = True
     new = np.sort(later[~marks[later]])
     marks[history] = False
     new = new[np.diff(new, prepend=-1) > 0]
     if labels_in is not None:
         new = new[labels_in[new]]
-    return user, history, cut - steps[first:middle], new
+    return user, history, ages, new
 
 
 def _collect(pairs: Sequence[_Pair], n_items: int, who: Vocabulary) -> Examples:

@@ -99,6 +99,8 @@ def _fold(
     rng = np.random.default_rng(config.seed)
     most = math.ceil(config.most_cuts / config.folds)
     per_user = max(1, min(config.per_user, most // max(1, len(users))))
+    # every second one as if new here, where users are shared: such users will come
+    strangers = ground.on_sale if ground.shares_users else None
     learning = cut_at_random(
         histories,
         n_items,
@@ -106,17 +108,14 @@ def _fold(
         users=_sample(len(users), most, rng),
         per_user=per_user,
         labels_in=ground.on_sale,
+        strangers_in=strangers,
     )
-    had = learning.seen
     checked = Vocabulary(users.take(_sample(len(users), most, rng)))
     checking = _measured(ground, log, checked)
-    if ground.shares_users:  # every second one as if new here: such users will come
-        learning = learning.without(ground.on_sale, np.arange(len(learning)) % 2 == 1)
-        checking = checking.without(ground.on_sale, np.arange(len(checking)) % 2 == 1)
     # what is recommended leaves out what was had in the target, so the gate does the same
     viewed = _measured(ground, ground.target, checked).seen
     return Fold(
-        learn=scene.lesson(learning, rng, exclude=had),
+        learn=scene.lesson(learning, rng),
         examples=checking,
         candidates=(found := scene.candidates(checking, exclude=viewed)),
         slate=scene.slate(checking, found),
@@ -132,7 +131,8 @@ def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Example
     """What the gate measures on: the first half of each user's visits to the target.
 
     `log` may add what shared users did elsewhere before that. The labels are what is new in the target
-    afterwards.
+    afterwards. Where users are shared, every second one is met as if new to the target: its history has
+    nothing of it, and whatever is taken afterwards is a label.
     """
     frame = ground.target.frame.filter(pl.Series(users.rows(ground.target.frame[Columns.User]) >= 0))
     visit = Columns.Session if ground.target.has_sessions else Columns.Timestamp
@@ -144,8 +144,10 @@ def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Example
         marked.filter("late").group_by(Columns.User).agg(pl.col(Columns.Timestamp).min().alias("cut"))
     )
     key = [Columns.User, Columns.Item]
-    early = marked.filter(~pl.col("late")).select(frame.columns)
     measured = Vocabulary.from_ids(first_late[Columns.User])
+    new_here = measured.ids.gather_every(2, offset=1) if ground.shares_users else measured.ids.clear()
+    early = marked.filter(~pl.col("late"), ~pl.col(Columns.User).is_in(new_here.implode()))
+    early = early.select(frame.columns)
     past = early
     if log is not ground.target:
         others = log.frame.join(ground.target.frame, on=[*key, Columns.Timestamp], how="anti")

@@ -202,6 +202,21 @@ class TestCutAtRandom:
         assert set(cuts.users) == {0}
         assert {0, 1, 2} & set(cuts.items)  # histories are not cut down
 
+    def test_every_second_example_is_a_stranger_to_some_items(self):
+        """It has had none of them, so those taken again are labels like the others."""
+        log = InteractionLog.from_frame(
+            pl.DataFrame({"user_id": ["u"] * 4, "item_id": ["x", "y", "x", "y"], "timestamp": [1, 2, 3, 4]})
+        )
+        histories = Histories.from_log(log, log.items)
+        x = np.array([True, False])
+        cuts = cut_at_random(histories, 2, np.random.default_rng(0), per_user=400, strangers_in=x)
+        for row in range(len(cuts)):
+            history, labels = cuts.items[cuts.owner == row], cuts.labels[cuts.label_owner == row]
+            assert len(history) == len(cuts.ages[cuts.owner == row])
+            assert not set(history) & set(labels)
+        met = [set(cuts.items[cuts.owner == row]) for row in range(len(cuts))]
+        assert {frozenset(one) for one in met} >= {frozenset(), frozenset({0}), frozenset({1})}
+
     def test_users_and_per_user(self):
         cuts = cut_at_random(HISTORIES, 6, np.random.default_rng(0), users=[2], per_user=4)
         assert cuts.users.tolist() == [2] * 4

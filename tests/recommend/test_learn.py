@@ -165,9 +165,9 @@ class TestMeasured:
         (0.5, ["a", "b", "c"], {"d", "e"}, ["x", "a", "b", "x", "c", "y"]),
     )
 
-    def measured(self, merged):
+    def measured(self, merged, shares_users=False):
         items = Vocabulary.from_ids(list("abcdexy"))
-        ground = SimpleNamespace(target=self.TARGET, items=items)
+        ground = SimpleNamespace(target=self.TARGET, items=items, shares_users=shares_users)
         found = _measured(ground, merged, self.TARGET.users)
         name = items.ids.to_list()
         return {
@@ -191,20 +191,35 @@ class TestMeasured:
         both = InteractionLog.from_frame(pl.concat([self.PAST.frame, self.TARGET.frame]))
         assert self.measured(both) == {"six": (sorted(known), wanted), "two": (["a", "b", "y"], {"c"})}
 
+    def test_every_second_shared_user_is_new_here(self):
+        """It has had nothing of the target, so what it takes again is to be found, too."""
+        both = InteractionLog.from_frame(pl.concat([self.PAST.frame, self.TARGET.frame]))
+        met = self.measured(both, shares_users=True)
+        assert list(met) == ["six", "two"]  # the first of three, who is known here, took nothing new
+        assert met["six"] == (["x", "x", "y"], {"a", "d", "e"})
+        assert met["two"] == (["a", "b", "y"], {"c"})
+
 
 class TestStrangers:
     """Where users are shared, every second one is met as if new in the target."""
 
-    def test_every_second_history_has_nothing_of_the_catalogue(self, ground, lesson, tiny):
+    def test_every_second_history_is_only_from_elsewhere(self, both, ground, lesson, tiny):
         users = ground.target.users
         fold = _fold(ground, tiny, lesson.transferred, ground.merged, users)
         examples = fold.examples
         assert len(examples) > 20
-        on_sale = examples.seen.toarray()[:, ground.on_sale]
-        odd = np.arange(len(examples)) % 2 == 1
-        assert not on_sale[odd].any()
-        assert on_sale[~odd].any(axis=1).all()
-        assert examples.seen.toarray()[odd].any()  # what they did elsewhere is still known
+        elsewhere = both.source.frame.select("user_id", "item_id").unique()
+        ids, items = examples.who.ids, ground.items.ids
+        history = pl.DataFrame(
+            {
+                "place": examples.users[examples.owner],
+                "user_id": ids.gather(examples.users[examples.owner]),
+                "item_id": items.gather(examples.items),
+            }
+        )
+        only_here = history.join(elsewhere, on=["user_id", "item_id"], how="anti")["place"]
+        assert set(only_here % 2) == {0}  # nothing that strangers had in the target only is in theirs
+        assert set(history["place"] % 2) == {0, 1}  # what they did elsewhere is still known
 
     def test_what_they_had_in_the_target_is_no_candidate(self, ground, lesson, tiny):
         users = ground.target.users
