@@ -350,7 +350,7 @@ def after(
 
 @compiled
 def squash(values: Floats) -> None:  # pragma: no cover (compiled)
-    """`tanh` in place, to about 1e-6: `1 - 2 / (exp(2x) + 1)`, the exponential as a power of 2 and a series."""
+    """`tanh` in place, to about 1e-6: `1 - 2 / (exp(2x) + 1)`, a power of 2 times a series."""
     flat = values.ravel()
     bits = np.empty(_CHUNK, np.int32)
     power = bits.view(np.float32)

@@ -7,8 +7,8 @@ A synthetic world of 20,000 items with a long tail; a model that is really fitte
 users, a target of 2,000), and users whom it has never seen, with their histories. For each number of users in
 turn, in one run and in processes of their own: `rectransfer score` from a Parquet file to Parquet parts;
 implicit's ALS `recommend` in memory, with users' factors given and with users who are as new to it as to us;
-and FAISS' flat search in memory. Vectors have 64 dimensions, and each has two threads: workers here, threads of
-its own in implicit, and in FAISS those of BLAS, too, as its flat search is a matrix product.
+and FAISS' flat search in memory. Vectors have 64 dimensions, and each has two threads: workers here, threads
+of its own in implicit, and in FAISS those of BLAS, too, as its flat search is a matrix product.
 
 The model takes about six minutes, once: it is kept in the scratch folder. What is measured takes a quarter of
 an hour.
