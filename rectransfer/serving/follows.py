@@ -1,13 +1,12 @@
 """What comes soon after what, for candidates only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from rectransfer.ranking import LAST, RARE, RECENT
 from rectransfer.scene import Scene
@@ -26,59 +25,64 @@ _SLIGHT: Final = 1e-4
 """Entries of a history that weigh less are passed over: the last of a long one."""
 
 
+_SHORT: Final = 65_536
+"""Columns that sixteen bits tell apart."""
+
+
 @dataclass(frozen=True, eq=False)
 class Follows:
-    """A signal of what follows what.
+    """The signals of what follows what in one domain.
 
     Attributes:
-        half_life: In visits.
-        chain: In row `i` how much likelier each item is after `i`, shape `(n, n)`, as far as it was counted.
+        half_lives: In visits, by signal.
+        starts: Where each row of the chain begins, shape `(n + 1,)`.
+        columns: Of its entries.
+        lifts: How much likelier the column's item is after the row's, as far as it was counted.
         left: What each row leaves to what is usual, shape `(n,)`.
         usual: Whether an item ever came after another, shape `(n,)`; others are as likely as usual.
     """
 
-    half_life: float
-    chain: csr_array
+    half_lives: Mapping[str, float]
+    starts: Rows
+    columns: npt.NDArray[Any]
+    lifts: Floats
     left: Floats
     usual: npt.NDArray[np.bool_]
 
-    def signal(self, examples: Prepared, rows: Rows) -> Floats:
-        """The signal of candidates, shape `(u, m)`.
+    def signals(self, examples: Prepared, rows: Rows) -> Iterator[tuple[str, Floats]]:
+        """Names and signals of candidates, shape `(u, m)` each.
 
         Args:
             examples: u users.
             rows: Candidates, shape `(u, m)`, -1 where there is none.
         """
-        weights = examples.pooled(self.half_life)
-        rest = weights @ self.left + 1 - np.asarray(weights.sum(axis=1)).ravel()
-        found = np.zeros(rows.shape, np.float32)
-        chain = self.chain
-        after(
-            rows,
-            (examples.starts, examples.rows, np.asarray(weights.data, np.float32)),
-            (chain.indptr, chain.indices, chain.data),
-            np.float32(_SLIGHT),
-            found,
-        )
-        lifts = np.where(self.usual[rows], found + rest[:, None], 1.0)
-        return np.log(lifts + RARE, dtype=np.float32)
+        pooled = [examples.pooled(half_life) for half_life in self.half_lives.values()]
+        weights = np.array([one.data for one in pooled], np.float32)
+        found = np.zeros((len(pooled), *rows.shape), np.float32)
+        chain = self.starts, self.columns, self.lifts
+        after(rows, (examples.starts, examples.rows, weights), chain, np.float32(_SLIGHT), found)
+        usual = self.usual[rows]
+        for name, one, sums in zip(self.half_lives, pooled, found, strict=True):
+            rest = one @ self.left + 1 - np.asarray(one.sum(axis=1)).ravel()
+            lifts = np.where(usual, sums + rest[:, None], 1.0)
+            yield name, np.log(lifts + RARE, dtype=np.float32)
 
 
-def follows_of(scene: Scene, names: tuple[str, ...]) -> dict[str, Follows]:
-    """Those of the signals that are of this kind, by name."""
-    found = {}
+def follows_of(scene: Scene, names: tuple[str, ...]) -> tuple[Follows, ...]:
+    """Those of the signals that are of this kind, by domain."""
+    found = []
     for one in scene.evidence:
-        mine = {f"{one.name}.{signal}": half for signal, half in _HALF_LIVES.items()}
-        if one.transitions is None or not mine.keys() & set(names):
-            continue
-        parts = _parts(one.transitions)
-        found.update({name: Follows(half, *parts) for name, half in mine.items() if name in names})
-    return {name: found[name] for name in names if name in found}
+        wanted = {f"{one.name}.{signal}": half_life for signal, half_life in _HALF_LIVES.items()}
+        mine = {name: half_life for name, half_life in wanted.items() if name in names}
+        if one.transitions is not None and mine:
+            found.append(_laid_out(mine, one.transitions))
+    return tuple(found)
 
 
-def _parts(transitions: Transitions) -> tuple[csr_array, Floats, npt.NDArray[np.bool_]]:
+def _laid_out(half_lives: Mapping[str, float], transitions: Transitions) -> Follows:
     chain, left = transitions.chain
     common = transitions.common
-    data = chain.data / np.maximum(common[chain.indices], np.finfo(np.float32).tiny)
-    lifts = csr_array((data.astype(np.float32), chain.indices, chain.indptr), shape=chain.shape)
-    return lifts, left, common > 0
+    lifts = chain.data / np.maximum(common[chain.indices], np.finfo(np.float32).tiny)
+    columns = chain.indices.astype(np.uint16 if chain.shape[1] <= _SHORT else np.int32)
+    starts = chain.indptr.astype(np.int64)
+    return Follows(half_lives, starts, columns, lifts.astype(np.float32), left, common > 0)

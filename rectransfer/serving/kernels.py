@@ -3,13 +3,14 @@
 All of them let go of the interpreter lock, so that batches run side by side on threads.
 """
 
+import math
 from typing import Any, Final
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FAINT", "best", "largest", "merge", "shortlist", "sift", "squash"]
+__all__ = ["FAINT", "after", "best", "compiled", "largest", "merge", "shortlist", "sift", "squash"]
 
 Ints = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -18,16 +19,19 @@ FAINT: Final = 0.03
 """What the signal `neighbours` adds before it takes the log."""
 
 _LN2: Final = np.float32(np.log(2))
+_TWICE: Final = np.float32(2 / np.log(2))
+_C2, _C3, _C4, _C5, _C6 = (np.float32(1 / math.factorial(n)) for n in range(2, 7))
 _CHUNK: Final = 1024
 
 
-def _compiled(function: Any) -> Any:
-    return numba.njit(nogil=True, cache=True, fastmath={"nsz", "arcp", "contract", "reassoc", "nnan"})(
-        function
-    )
+def compiled(function: Any) -> Any:
+    """Compile a function that runs without the interpreter's lock."""
+    maths = {"nsz", "arcp", "contract", "reassoc", "nnan"}
+    # a division that may raise would keep its loop from being vectorised
+    return numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=maths)(function)
 
 
-@_compiled
+@compiled
 def merge(
     offsets: Ints, items: Ints, ages: Ints, half_lives: Floats
 ) -> tuple[Ints, Ints, Floats, Floats]:  # pragma: no cover (compiled)
@@ -66,31 +70,40 @@ def merge(
     return starts, found[:place], counts[:place], weights[:, :place]
 
 
-@_compiled
+@compiled
 def _mth_largest(values: Floats, n: int, m: int) -> Any:  # pragma: no cover (compiled)
-    """The m-th largest of the first n values, which change places."""
-    low, high, want = 0, n - 1, m - 1
+    """The m-th largest of the first n values, which are lost.
+
+    By halving the range of their bit patterns: n comparisons a step that no branch depends on, where a
+    partition would guess half of its branches wrong.
+    """
+    keys = values.view(np.int32)[:n]
+    least, most = np.int32(2**31 - 1), np.int32(-(2**31))
+    for at in range(n):
+        key = np.int32(keys[at] ^ ((keys[at] >> 31) & np.int32(0x7FFFFFFF)))  # ordered as the floats are
+        keys[at] = key
+        least, most = min(least, key), max(most, key)
+    low, high = np.int64(least), np.int64(most)
     while low < high:
-        pivot = values[(low + high) // 2]
-        left, right = low, high
-        while left <= right:
-            while values[left] > pivot:
-                left += 1
-            while values[right] < pivot:
-                right -= 1
-            if left <= right:
-                values[left], values[right] = values[right], values[left]
-                left, right = left + 1, right - 1
-        if want <= right:
-            high = right
-        elif want >= left:
-            low = left
+        middle = np.int32((low + high + 1) >> 1)
+        above = np.int32(0)
+        for at in range(n):
+            above += np.int32(keys[at] >= middle)
+        if above < m:
+            high = np.int64(middle) - 1
+        elif above > m:
+            low = np.int64(middle)
         else:
-            break
-    return values[want]
+            least = most
+            for at in range(n):
+                least = min(least, keys[at] if keys[at] >= middle else most)
+            low = high = np.int64(least)
+    key = np.int32(low)
+    keys[0] = np.int32(key ^ ((key >> 31) & np.int32(0x7FFFFFFF)))
+    return values[0]
 
 
-@_compiled
+@compiled
 def _tops(scores: Floats, step: int, blocks: Floats) -> None:  # pragma: no cover (compiled)
     """The largest score of each block of `step` columns."""
     n = len(scores)
@@ -108,7 +121,7 @@ def _tops(scores: Floats, step: int, blocks: Floats) -> None:  # pragma: no cove
         blocks[whole] = top
 
 
-@_compiled
+@compiled
 def _add_logs(
     scores: Floats, called: Floats, gain: np.float32, bits: Ints, parts: Floats
 ) -> None:  # pragma: no cover (compiled)
@@ -129,7 +142,7 @@ def _add_logs(
             mine[at] += gain * (power * _LN2 + curve)
 
 
-@_compiled
+@compiled
 def _step(n: int, m: int) -> int:  # pragma: no cover (compiled)
     """Columns of a block: several times as many blocks as are wanted columns."""
     if n >= 4 * m * 32:
@@ -137,7 +150,7 @@ def _step(n: int, m: int) -> int:  # pragma: no cover (compiled)
     return max(1, n // (4 * m))
 
 
-@_compiled
+@compiled
 def _take(
     scores: Floats, m: int, blocks: Floats, kept: Floats, columns: Ints, out: Ints
 ) -> None:  # pragma: no cover (compiled)
@@ -162,7 +175,7 @@ def _take(
     if n_kept > m:
         bar, spare = _mth_largest(kept, n_kept, m), m
         for at in range(n_kept):
-            spare -= kept[at] > bar
+            spare -= scores[columns[at]] > bar
     place = 0
     for at in range(n_kept):
         score = scores[columns[at]]
@@ -173,7 +186,7 @@ def _take(
     out[place:] = -1
 
 
-@_compiled
+@compiled
 def largest(scores: Floats, m: int) -> Ints:  # pragma: no cover (compiled)
     """The columns of each row's m largest values, ascending, shape `(r, m)`; at most n of n columns."""
     n = scores.shape[1]
@@ -184,11 +197,23 @@ def largest(scores: Floats, m: int) -> Ints:  # pragma: no cover (compiled)
     return out
 
 
-@_compiled
+@compiled
+def _hits(
+    columns: Ints, start: int, stop: int, wanted: Ints, out: Ints
+) -> int:  # pragma: no cover (compiled)
+    """The places from `start` on whose column is wanted, and how many; no branch depends on which."""
+    found = 0
+    for place in range(start, stop):
+        out[found] = place
+        found += wanted[columns[place]]
+    return found
+
+
+@compiled
 def shortlist(
     scores: Floats,
     had: tuple[Ints, Ints, Floats],
-    weights: tuple[Ints, Ints, Floats],
+    weights: tuple[Ints, Ints, Ints, Floats],
     gains: Floats,
     shut: tuple[Ints, Ints],
     places: Ints,
@@ -199,10 +224,9 @@ def shortlist(
     Args:
         scores: Shape `(u, n)`; they change.
         had: Offsets, items and, for each of `e` matrices, the entries' strengths `(e, h)`.
-        weights: Offsets, entries and scales of the rows of all matrices: those of the first item, of the
-            second, and on. An entry is its column times 65,536, plus a whole number from 0: less 32,768 and
-            times the row's scale it is the weight. The first matrix counts for the shortlist, the others
-            only for what is on it.
+        weights: Offsets, columns, whole numbers and scales of the rows of all matrices: those of the first
+            item, of the second, and on. A number times the row's scale is the weight. The first matrix counts
+            for the shortlist, the others only for what is on it.
         gains: How much the first matrix counts for each user, shape `(u,)`.
         shut: Offsets and columns of what a user must not get.
         places: The row of each column in the catalogue, shape `(n,)`.
@@ -210,14 +234,14 @@ def shortlist(
     """
     n_users, n = scores.shape
     offsets, items, strengths = had
-    w_offsets, entries, scales = weights
+    w_offsets, w_columns, w_numbers, scales = weights
     x_offsets, x_columns = shut
     rows, calls = out
     n_matrices = strengths.shape[0]
     m = rows.shape[1]
-    sums, slots = np.zeros(n, np.float32), np.zeros(n, np.int16)
+    sums, slots, listed_ = np.zeros(n, np.float32), np.zeros(n, np.int32), np.zeros(n, np.uint8)
     blocks, kept, columns = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int32)
-    bits, parts = np.empty(_CHUNK, np.int32), np.empty(_CHUNK, np.float32)
+    bits, parts, hits = np.empty(_CHUNK, np.int32), np.empty(_CHUNK, np.float32), np.empty(n, np.int64)
     for user in range(n_users):
         mine, listed = scores[user], rows[user]
         for at in range(x_offsets[user], x_offsets[user + 1]):
@@ -228,31 +252,28 @@ def shortlist(
                 row = items[at] * n_matrices
                 strength = strengths[0, at] * scales[row]
                 for place in range(w_offsets[row], w_offsets[row + 1]):
-                    entry = entries[place]
-                    sums[entry >> 16] += strength * np.float32(np.int32(entry & 0xFFFF) - 32_768)
+                    sums[w_columns[place]] += strength * np.float32(w_numbers[place])
             _add_logs(mine, sums, gains[user], bits, parts)
         _take(mine, m, blocks, kept, columns, listed)
         for at in range(m):
             if n_matrices and listed[at] >= 0:
                 calls[user, at, 0] = sums[listed[at]]
-                slots[listed[at]] = at + 1
+                slots[listed[at]], listed_[listed[at]] = at, 1
         for one in range(1, n_matrices):
             for at in range(offsets[user], offsets[user + 1]):
                 row = items[at] * n_matrices + one
                 strength = strengths[one, at] * scales[row]
-                for place in range(w_offsets[row], w_offsets[row + 1]):
-                    entry = entries[place]
-                    slot = slots[entry >> 16]
-                    if slot:
-                        weight = np.float32(np.int32(entry & 0xFFFF) - 32_768)
-                        calls[user, slot - 1, one] += strength * weight
+                n_hits = _hits(w_columns, w_offsets[row], w_offsets[row + 1], listed_, hits)
+                for hit in range(n_hits):
+                    slot = slots[w_columns[hits[hit]]]
+                    calls[user, slot, one] += strength * np.float32(w_numbers[hits[hit]])
         for at in range(m):
             if listed[at] >= 0:
-                slots[listed[at]] = 0
+                listed_[listed[at]] = 0
                 listed[at] = places[listed[at]]
 
 
-@_compiled
+@compiled
 def sift(
     rows: Ints, wide: Ints, queries: Floats, terms: Ints, parts: Ints, known: Ints, fills: Floats, out: Floats
 ) -> None:  # pragma: no cover (compiled)
@@ -289,7 +310,7 @@ def sift(
                 out[user, at, column] = total
 
 
-@_compiled
+@compiled
 def after(
     rows: Ints,
     had: tuple[Ints, Ints, Floats],
@@ -301,67 +322,53 @@ def after(
 
     Args:
         rows: Candidates `(u, m)`, -1 where there is none.
-        had: Offsets, items and weights of the histories.
+        had: Offsets and items of the histories, and several weights of each, `(w, h)`.
         chain: Offsets, columns and values of the matrix, shape `(n, n)`.
-        slight: Entries that weigh less are passed over.
-        out: Shape `(u, m)`, zeros so far.
+        slight: Entries whose weights are all less are passed over.
+        out: Shape `(w, u, m)`, zeros so far.
     """
     offsets, items, weights = had
     indptr, indices, data = chain
-    slots = np.zeros(len(indptr) - 1, np.int32)
+    n, n_weights = len(indptr) - 1, len(weights)
+    slots, wanted, hits = np.zeros(n, np.int32), np.zeros(n, np.uint8), np.empty(n, np.int64)
     for user in range(rows.shape[0]):
         for at in range(rows.shape[1]):
             if rows[user, at] >= 0:
-                slots[rows[user, at]] = at + 1
+                slots[rows[user, at]], wanted[rows[user, at]] = at, 1
         for entry in range(offsets[user], offsets[user + 1]):
-            weight = weights[entry]
-            if weight < slight:
+            if weights[:, entry].max() < slight:
                 continue
-            for place in range(indptr[items[entry]], indptr[items[entry] + 1]):
-                slot = slots[indices[place]]
-                if slot:
-                    out[user, slot - 1] += weight * data[place]
+            n_hits = _hits(indices, indptr[items[entry]], indptr[items[entry] + 1], wanted, hits)
+            for hit in range(n_hits):
+                slot, value = slots[indices[hits[hit]]], data[hits[hit]]
+                for one in range(n_weights):
+                    out[one, user, slot] += weights[one, entry] * value
         for at in range(rows.shape[1]):
             if rows[user, at] >= 0:
-                slots[rows[user, at]] = 0
+                wanted[rows[user, at]] = 0
 
 
-@_compiled
+@compiled
 def squash(values: Floats) -> None:  # pragma: no cover (compiled)
-    """`tanh` in place, to about 1e-6: `1 - 2 / (exp(2x) + 1)`, the exponential by halves of a power of 2."""
+    """`tanh` in place, to about 1e-6: `1 - 2 / (exp(2x) + 1)`, a power of 2 times a series."""
     flat = values.ravel()
     bits = np.empty(_CHUNK, np.int32)
     power = bits.view(np.float32)
+    one, two = np.float32(1.0), np.float32(2.0)
     for start in range(0, len(flat), _CHUNK):
-        size = min(_CHUNK, len(flat) - start)
-        for at in range(size):
-            x = min(max(flat[start + at], np.float32(-9.0)), np.float32(9.0)) * np.float32(2 / np.log(2))
-            whole = np.floor(x)
-            bits[at] = np.int32((np.int32(whole) + 127) << 23)
-            f = (x - whole) * _LN2
-            flat[start + at] = np.float32(1.0) + f * (
-                np.float32(1.0)
-                + f
-                * (
-                    np.float32(1 / 2)
-                    + f
-                    * (
-                        np.float32(1 / 6)
-                        + f
-                        * (
-                            np.float32(1 / 24)
-                            + f * (np.float32(1 / 120) + f * (np.float32(1 / 720) + f * np.float32(1 / 5040)))
-                        )
-                    )
-                )
-            )
-        for at in range(size):
-            flat[start + at] = np.float32(1.0) - np.float32(2.0) / (
-                flat[start + at] * power[at] + np.float32(1.0)
-            )
+        mine = flat[start : start + _CHUNK]
+        for at in range(len(mine)):
+            x = min(max(mine[at], np.float32(-9.0)), np.float32(9.0)) * _TWICE
+            whole = np.int32(np.int32(x + np.float32(128.5)) - np.int32(128))  # to the nearest, without floor
+            bits[at] = np.int32((whole + np.int32(127)) << np.int32(23))
+            mine[at] = (x - np.float32(whole)) * _LN2
+        for at in range(len(mine)):
+            f = mine[at]
+            series = one + f * (one + f * (_C2 + f * (_C3 + f * (_C4 + f * (_C5 + f * _C6)))))
+            mine[at] = one - two / (series * power[at] + one)
 
 
-@_compiled
+@compiled
 def best(rows: Ints, scores: Floats, out_rows: Ints, out_scores: Floats) -> None:  # pragma: no cover
     """The k best of each row, best first; of equal ones the lower row. -1 where fewer are there."""
     n_users, k = out_rows.shape

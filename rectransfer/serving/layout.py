@@ -21,10 +21,11 @@ __all__ = ["Layout"]
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-Weights = tuple[Rows, npt.NDArray[Any], Floats]
+Weights = tuple[Rows, npt.NDArray[Any], npt.NDArray[np.int16], Floats]
 
 _LARGEST: Final = 32_767
-_HALF: Final = 65_536
+_SHORT: Final = 65_536
+"""Columns that sixteen bits tell apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ class Layout:
     means: Mapping[str, tuple[Floats, float, float]]
     lines: Mapping[str, tuple[float, float]]
     others: Mapping[str, OfItem | OfUser]
-    follows: Mapping[str, Follows]
+    follows: tuple[Follows, ...]
     missing: list[int]
 
     @classmethod
@@ -90,7 +91,7 @@ class Layout:
             lines=joint.calibration.calls,
             others={name: term for name, term in terms.items() if isinstance(term, OfItem | OfUser)},
             follows=(follows := follows_of(scene, names)),
-            missing=[p for p, name in enumerate(names) if name not in terms and name not in follows],
+            missing=[p for p, name in enumerate(names) if name not in {*terms, *_told(follows)}],
         )
 
     @property
@@ -132,9 +133,14 @@ class Layout:
         for name, term in self.others.items():
             values = term.values[rows] if isinstance(term, OfItem) else term.users(examples)[:, None]
             out[:, :, self.names.index(name)] = values
-        for name, follows in self.follows.items():
-            out[:, :, self.names.index(name)] = follows.signal(examples, rows)
+        for follows in self.follows:
+            for name, values in follows.signals(examples, rows):
+                out[:, :, self.names.index(name)] = values
         return out
+
+
+def _told(follows: tuple[Follows, ...]) -> set[str]:
+    return {name for one in follows for name in one.half_lives}
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +201,8 @@ def _by_item(calls: Mapping[str, Calls], places: Rows) -> Weights:
         np.stack([np.diff(one.indptr) for one in found], axis=1) if found else np.zeros((n, 0), np.int64)
     )
     starts = np.concatenate([[0], np.cumsum(lengths.ravel())]).astype(np.int64)
-    entries = np.zeros(starts[-1], np.uint32 if len(places) < _HALF else np.int64)
+    columns = np.zeros(starts[-1], np.uint16 if len(places) <= _SHORT else np.int32)
+    numbers = np.zeros(starts[-1], np.int16)
     scales = np.zeros(n * each, np.float32)
     for place, one in enumerate(found):
         full = np.flatnonzero(lengths[:, place])
@@ -204,11 +211,11 @@ def _by_item(calls: Mapping[str, Calls], places: Rows) -> Weights:
         )
         mine = np.zeros(n, np.float32)
         mine[full] = np.maximum(most, 1e-20) / _LARGEST
-        whole = np.rint(one.data / np.repeat(mine, lengths[:, place])).astype(np.int64) + _HALF // 2
         shift = np.repeat(starts[place:-1:each] - one.indptr[:-1], lengths[:, place])
-        entries[np.arange(one.nnz) + shift] = one.indices.astype(np.int64) * _HALF + whole
+        columns[np.arange(one.nnz) + shift] = one.indices
+        numbers[np.arange(one.nnz) + shift] = np.rint(one.data / np.repeat(mine, lengths[:, place]))
         scales[place::each] = mine
-    return starts, entries, scales
+    return starts, columns, numbers, scales
 
 
 def _mean(term: Inner, often: Floats) -> Floats:

@@ -56,7 +56,7 @@ def main() -> None:
     source = rt.pretrain(half.source, deterministic=True) if folder is None else rt.load_pretrained(folder)
     state = rt.Recommender(source).fit(half.target, items=half.items.ids)._fitted
     new = whole.target.users.ids.filter(pl.Series(half.target.users.rows(whole.target.users.ids) < 0))
-    histories = Histories.from_log(only_users(whole.target, new), state.items)
+    histories = Histories.from_log(only_users(whole.target, new), state.items, Vocabulary(new))
     cut = cut_at_share(histories, len(state.items), 0.5, labels_in=state.scene.on_sale)
     ends = np.searchsorted(cut.owner, np.arange(len(cut) + 1))
     users = prepare(

@@ -70,12 +70,15 @@ def test_signals_are_those_of_the_scene(state: State, users: Prepared) -> None:
     sample = Sample.of(state.scene, state.ranker, users.take(np.arange(20)))
     terms = terms_of(state.scene, state.ranker.names)
 
-    follows = follows_of(state.scene, state.ranker.names)
+    there = sample.candidates >= 0
+    follows = {
+        name: found
+        for one in follows_of(state.scene, state.ranker.names)
+        for name, found in one.signals(users.between(0, 20), sample.candidates)
+    }
 
     assert {*terms, *follows} == set(state.ranker.names)
-    for name, one in follows.items():
-        found = one.signal(users.between(0, 20), sample.candidates)
-        there = sample.candidates >= 0
+    for name, found in follows.items():
         assert np.allclose(found[there], sample.signals[name][there], atol=2e-3)
     assert [name for name, term in terms.items() if not module._agrees(name, term, sample)] == []
 
