@@ -14,6 +14,7 @@ from rectransfer.explain.explanations import Explanations, Told
 from rectransfer.explain.formula import Doubles, Formula
 from rectransfer.explain.history import Entries, Split, sums
 from rectransfer.explain.players import Players
+from rectransfer.explain.workers import side_by_side
 from rectransfer.metrics import top_k
 from rectransfer.ranking import Examples, Ranker
 from rectransfer.scene import Scene
@@ -23,7 +24,10 @@ __all__ = ["Explainer"]
 
 Rows = npt.NDArray[np.int64]
 
-_USERS_AT_ONCE: Final = 64
+_Part = tuple[Rows, Examples, csr_array | None]
+"""Places of some users, their histories, and what they mustn't get."""
+
+_USERS_AT_ONCE: Final = 50
 
 
 class Explainer:
@@ -78,10 +82,15 @@ class Explainer:
             k: How many.
             exclude: What a user must not get, shape `(u, n_items)`.
         """
-        for rows, some, shut in _chunks(examples, exclude):
+
+        def best(part: _Part) -> Explanations | None:
+            rows, some, shut = part
             candidates = self.scene.candidates(some, exclude=shut, k=k)
-            if candidates.shape[1]:
-                yield self._explained(some, users.take(rows), candidates, k=k)
+            if not candidates.shape[1]:
+                return None
+            return self._explained(some, users.take(rows), candidates, k=k)
+
+        yield from (found for found in side_by_side(best, _chunks(examples, exclude)) if found is not None)
 
     def asked(
         self,
@@ -102,9 +111,13 @@ class Explainer:
             items: Rows of the items, each once.
             exclude: What a user must not get, shape `(u, n_items)`.
         """
-        for rows, some, shut in _chunks(examples, exclude):
+
+        def asked(part: _Part) -> Explanations:
+            rows, some, shut = part
             candidates = _with(self.scene.candidates(some, exclude=shut), items)
-            yield self._explained(some, users.take(rows), candidates, items=items, shut=shut)
+            return self._explained(some, users.take(rows), candidates, items=items, shut=shut)
+
+        yield from side_by_side(asked, _chunks(examples, exclude))
 
     def nothing(self, users: pl.DataType) -> Explanations:
         """No explanations, of this one's signals and groups.
@@ -259,9 +272,7 @@ def _ascending(row: Rows) -> Rows:
     return np.where(row < 0, np.iinfo(np.int64).max, row)
 
 
-def _chunks(
-    examples: Examples, exclude: csr_array | None
-) -> Iterator[tuple[Rows, Examples, csr_array | None]]:
-    for start in range(0, len(examples), _USERS_AT_ONCE):
-        rows = np.arange(start, min(start + _USERS_AT_ONCE, len(examples)))
+def _chunks(examples: Examples, exclude: csr_array | None) -> Iterator[_Part]:
+    n = len(examples)
+    for rows in np.array_split(np.arange(n), -(-n // _USERS_AT_ONCE)) if n else ():
         yield rows, examples.take(rows), None if exclude is None else csr_array(exclude[rows])

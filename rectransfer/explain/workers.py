@@ -1,0 +1,45 @@
+"""Small pieces of work on all cores: a thread each, and none of the libraries' own beside them."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # ships no types
+
+from rectransfer.ranking.threads import threads_for
+
+__all__ = ["one_thread", "side_by_side"]
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """No threads of BLAS, OpenMP and torch within: on some users at a time they mostly wait for each other.
+
+    What OpenMP and torch are told counts for the calling thread.
+    """
+    with ThreadpoolController().limit(limits=1), threads_for(0):
+        yield
+
+
+def side_by_side(make: Callable[[Given], Made], parts: Iterable[Given]) -> list[Made]:
+    """What is made of each part, in their order."""
+    given = list(parts)
+
+    def alone(part: Given) -> Made:
+        with one_thread():
+            return make(part)
+
+    if min(len(given), cores()) < 2:
+        return [alone(part) for part in given]
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(alone, given))
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
