@@ -1,0 +1,46 @@
+"""Work on all cores: in order, and without threads of the libraries beside it."""
+
+import threading
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info  # type: ignore[import-untyped]  # ships no types
+
+from rectransfer.explain import workers
+
+
+def test_parts_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 3)
+    meeting = threading.Barrier(3, timeout=20)
+
+    def make(part: int) -> tuple[int, int, int]:
+        meeting.wait()  # nobody leaves before three are there: they are side by side
+        return part, torch.get_num_threads(), max(pool["num_threads"] for pool in threadpool_info())
+
+    found = workers.side_by_side(make, range(6))
+
+    assert found == [(part, 1, 1) for part in range(6)]
+
+
+def test_one_part_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 3)
+
+    assert workers.side_by_side(lambda _: threading.current_thread(), [1]) == [threading.current_thread()]
+    assert workers.side_by_side(str, []) == []
+
+
+def test_what_was_set_before_comes_back() -> None:
+    torch.set_num_threads(2)
+    with workers.one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+
+
+def test_an_error_in_a_part_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+
+    def fail(part: int) -> int:
+        raise ValueError(f"part {part}")
+
+    with pytest.raises(ValueError, match="part 0"):
+        workers.side_by_side(fail, range(4))
