@@ -1,8 +1,9 @@
 """Small pieces of work on all cores: a thread each, and none of the libraries' own beside them."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -26,18 +27,25 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def side_by_side(make: Callable[[Given], Made], parts: Iterable[Given]) -> list[Made]:
-    """What is made of each part, in their order."""
-    given = list(parts)
+def side_by_side(make: Callable[[Given], Made], parts: Iterable[Given]) -> Iterator[Made]:
+    """What is made of each part, in their order; a few are made ahead, and no more are held."""
 
     def alone(part: Given) -> Made:
         with one_thread():
             return make(part)
 
-    if min(len(given), cores()) < 2:
-        return [alone(part) for part in given]
-    with ThreadPoolExecutor(cores()) as pool:
-        return list(pool.map(alone, given))
+    n = cores()
+    if n < 2:
+        yield from map(alone, parts)
+        return
+    with ThreadPoolExecutor(n) as pool:
+        ahead: deque[Future[Made]] = deque()
+        for part in parts:
+            ahead.append(pool.submit(alone, part))
+            if len(ahead) > n:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def cores() -> int:

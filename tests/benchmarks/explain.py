@@ -35,8 +35,8 @@ from rectransfer.recommend import Recommender
 from rectransfer.vocabulary import Vocabulary
 
 USERS, K, ROUNDS = 100, 10, 5
-KERNEL_PAIRS, FULL_PAIRS = 10, 2
-AT_ONCE = 50  # users, as in `Explainer`
+KERNEL_PAIRS, FULL_PAIRS = 10, 1
+AT_ONCE = 50  # users, as in `rectransfer.explain.lists`
 MORE = "kernel, signals, more samples"
 
 # Over groups or signals, and how. Left to itself it keeps ten signals and drops the others (`l1_reg`).
@@ -95,7 +95,7 @@ def attribution(model: Recommender, explained: Explanations) -> tuple[Callable[[
             explainer._told(Entries.of(mine, rows, items[pairs]), candidates[some], values, found)
 
     def all_of(history: bool) -> Callable[[], None]:
-        return lambda: side_by_side(lambda some: run(some, history), parts) and None
+        return lambda: list(side_by_side(lambda some: run(some, history), parts)) and None
 
     return all_of(False), all_of(True)
 

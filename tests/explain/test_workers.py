@@ -17,16 +17,28 @@ def test_parts_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
         meeting.wait()  # nobody leaves before three are there: they are side by side
         return part, torch.get_num_threads(), max(pool["num_threads"] for pool in threadpool_info())
 
-    found = workers.side_by_side(make, range(6))
+    found = list(workers.side_by_side(make, range(6)))
 
     assert found == [(part, 1, 1) for part in range(6)]
 
 
-def test_one_part_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "cores", lambda: 3)
+def test_no_more_are_held_than_are_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    begun: list[int] = []
 
-    assert workers.side_by_side(lambda _: threading.current_thread(), [1]) == [threading.current_thread()]
-    assert workers.side_by_side(str, []) == []
+    found = workers.side_by_side(str, (begun.append(part) or part for part in range(50)))
+
+    assert next(found) == "0"
+    assert len(begun) == 3
+    assert list(found) == [str(part) for part in range(1, 50)]
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_one_part_and_none(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: cores)
+
+    assert list(workers.side_by_side(str, [1])) == ["1"]
+    assert list(workers.side_by_side(str, [])) == []
 
 
 def test_what_was_set_before_comes_back() -> None:
@@ -43,4 +55,4 @@ def test_an_error_in_a_part_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> N
         raise ValueError(f"part {part}")
 
     with pytest.raises(ValueError, match="part 0"):
-        workers.side_by_side(fail, range(4))
+        list(workers.side_by_side(fail, range(4)))
