@@ -1,10 +1,12 @@
 """Work on all cores: in order, and without threads of the libraries beside it."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from threadpoolctl import threadpool_info  # type: ignore[import-untyped]  # ships no types
+from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from rectransfer.explain import workers
 
@@ -41,11 +43,27 @@ def test_one_part_and_none(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(workers.side_by_side(str, [])) == []
 
 
-def test_what_was_set_before_comes_back() -> None:
-    torch.set_num_threads(2)
-    with workers.one_thread():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == 2
+def sizes() -> list[int]:
+    """Threads of each library's pool."""
+    return [pool["num_threads"] for pool in threadpool_info()]
+
+
+def test_what_was_set_before_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 3)
+    with threadpool_limits(2):
+        torch.set_num_threads(2)
+        before = sizes()
+        with workers.one_thread():
+            assert torch.get_num_threads() == max(sizes()) == 1
+        assert torch.get_num_threads() == 2
+        assert sizes() == before
+
+        list(workers.side_by_side(lambda part: time.sleep(part / 100), [3, 1, 2, 0, 1]))  # they end anyhow
+
+        assert torch.get_num_threads() == 2
+        assert sizes() == before
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == 2
 
 
 def test_an_error_in_a_part_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
