@@ -83,6 +83,14 @@ class Transitions:
         there = np.broadcast_to(self.common > 0, found.shape)
         return np.divide(found, self.common, out=np.ones_like(found), where=there)
 
+    def lifts_between(self, before: Rows, after: Rows) -> Floats:
+        """What `lifts` says of some items after each of others, shape `(len(before), len(after))`."""
+        chain, left = self.chain
+        common = self.common[after]
+        found = csr_array(chain[before])[:, after].toarray() + left[before, None] * common
+        there = np.broadcast_to(common > 0, found.shape)
+        return np.asarray(np.divide(found, common, out=np.ones_like(found), where=there), dtype=np.float32)
+
     def pruned(self, keep: int) -> "Transitions":
         """With the `keep` largest counts of each item; what the others said goes to what is common."""
         return replace(self, counts=_largest(self.counts, keep))

@@ -97,6 +97,14 @@ class TestChances:
         found = counted([[TEA], [MILK]], [[MILK], [JAM]])
         assert found.lifts(csr_array((1, 4), dtype=np.float32))[0] == pytest.approx([1] * 4)
 
+    def test_of_single_items_they_are_those_of_histories_of_one(self):
+        rng = np.random.default_rng(1)
+        found = counted(*[[rng.integers(0, 3, 2).tolist() for _ in range(6)] for _ in range(30)])
+        alone = csr_array(np.eye(4, dtype=np.float32)[[JAM, TEA]])
+        after = np.array([RICE, TEA, MILK])
+        between = found.lifts_between(np.array([JAM, TEA]), after)
+        assert between == pytest.approx(found.lifts(alone)[:, after], abs=1e-6)
+
 
 class TestMoving:
     def test_to_other_rows(self):

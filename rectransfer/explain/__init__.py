@@ -8,7 +8,8 @@ from rectransfer.explain.formula import Formula
 from rectransfer.explain.others import GroupMasker, lime_weights, permutation_importance
 from rectransfer.explain.overview import EVERYTHING, importance, segments_of, transfer_share
 from rectransfer.explain.players import LARGEST, Players
-from rectransfer.explain.reasons import ENGLISH, Reason, Templates, reason_frame, reasons_for
+from rectransfer.explain.reasons import Reason, reason_frame, reasons_for
+from rectransfer.explain.templates import ENGLISH, Templates
 
 __all__ = [
     "BACKGROUND",

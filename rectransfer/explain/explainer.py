@@ -1,7 +1,6 @@
 """From a scene, a ranker and users to explanations."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,9 @@ from rectransfer.explain.coalitions import pulls
 from rectransfer.explain.explanations import Explanations, Told
 from rectransfer.explain.formula import Doubles, Formula
 from rectransfer.explain.history import Entries, Split, sums
+from rectransfer.explain.lists import Part, chunks, columns_of, standing, with_items
 from rectransfer.explain.players import Players
+from rectransfer.explain.workers import side_by_side
 from rectransfer.metrics import top_k
 from rectransfer.ranking import Examples, Ranker
 from rectransfer.scene import Scene
@@ -22,8 +23,6 @@ from rectransfer.vocabulary import Vocabulary
 __all__ = ["Explainer"]
 
 Rows = npt.NDArray[np.int64]
-
-_USERS_AT_ONCE: Final = 64
 
 
 class Explainer:
@@ -78,10 +77,15 @@ class Explainer:
             k: How many.
             exclude: What a user must not get, shape `(u, n_items)`.
         """
-        for rows, some, shut in _chunks(examples, exclude):
+
+        def best(part: Part) -> Explanations | None:
+            rows, some, shut = part
             candidates = self.scene.candidates(some, exclude=shut, k=k)
-            if candidates.shape[1]:
-                yield self._explained(some, users.take(rows), candidates, k=k)
+            if not candidates.shape[1]:
+                return None
+            return self._explained(some, users.take(rows), candidates, k=k)
+
+        yield from (found for found in side_by_side(best, chunks(examples, exclude)) if found is not None)
 
     def asked(
         self,
@@ -102,9 +106,13 @@ class Explainer:
             items: Rows of the items, each once.
             exclude: What a user must not get, shape `(u, n_items)`.
         """
-        for rows, some, shut in _chunks(examples, exclude):
-            candidates = _with(self.scene.candidates(some, exclude=shut), items)
-            yield self._explained(some, users.take(rows), candidates, items=items, shut=shut)
+
+        def asked(part: Part) -> Explanations:
+            rows, some, shut = part
+            candidates = with_items(self.scene.candidates(some, exclude=shut), items)
+            return self._explained(some, users.take(rows), candidates, items=items, shut=shut)
+
+        yield from side_by_side(asked, chunks(examples, exclude))
 
     def nothing(self, users: pl.DataType) -> Explanations:
         """No explanations, of this one's signals and groups.
@@ -167,8 +175,8 @@ class Explainer:
             columns = top_k(scores, min(k, scores.shape[1]))[1]
             ranks = np.broadcast_to(np.arange(1, columns.shape[1] + 1), columns.shape)
         else:
-            columns = np.stack([np.searchsorted(_ascending(row), items) for row in candidates])
-            ranks = _standing(scores, candidates, columns, shut)
+            columns = columns_of(candidates, items)
+            ranks = standing(scores, candidates, columns, shut)
         there = np.take_along_axis(candidates, columns, axis=1) >= 0
         owner, column = np.nonzero(there)[0], columns[there]
         values = slate.columns(self.ranker.names)[owner, column].astype(np.float64)
@@ -230,38 +238,3 @@ def _shared(entries: Entries, split: Split, others: Doubles, away: Doubles, move
     rate = np.divide(moved, away, out=np.zeros_like(moved), where=np.abs(away) > 1e-12)
     own, replaced = rate.sum(axis=1), rate @ others
     return np.asarray(own[entries.pair] * split.terms - replaced[entries.pair] * split.shares)
-
-
-def _standing(
-    scores: npt.NDArray[np.float32], candidates: Rows, columns: Rows, shut: csr_array | None
-) -> Rows:
-    """Places, from 1, among the candidates that a user may get."""
-    open_ = candidates >= 0
-    if shut is not None:
-        owner = np.repeat(np.arange(len(candidates)), candidates.shape[1])
-        closed = np.asarray(shut[owner, candidates.ravel()]).reshape(candidates.shape) > 0
-        open_ &= ~closed
-    own = np.take_along_axis(scores, columns, axis=1)
-    above = (scores[:, None, :] > own[:, :, None]) & open_[:, None, :]
-    return np.asarray(above.sum(axis=2) + 1, dtype=np.int64)
-
-
-def _with(candidates: Rows, items: Rows) -> Rows:
-    """Each user's candidates and some items more, ascending, -1 where there are fewer."""
-    rows = [np.union1d(row[row >= 0], items) for row in candidates]
-    found = np.full((len(rows), max((len(row) for row in rows), default=0)), -1, np.int64)
-    for place, row in enumerate(rows):
-        found[place, : len(row)] = row
-    return found
-
-
-def _ascending(row: Rows) -> Rows:
-    return np.where(row < 0, np.iinfo(np.int64).max, row)
-
-
-def _chunks(
-    examples: Examples, exclude: csr_array | None
-) -> Iterator[tuple[Rows, Examples, csr_array | None]]:
-    for start in range(0, len(examples), _USERS_AT_ONCE):
-        rows = np.arange(start, min(start + _USERS_AT_ONCE, len(examples)))
-        yield rows, examples.take(rows), None if exclude is None else csr_array(exclude[rows])

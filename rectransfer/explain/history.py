@@ -22,7 +22,6 @@ Floats = npt.NDArray[np.float32]
 
 _HALF_LIVES: Final = {"affinity_recent": RECENT, "affinity_steady": STEADY}
 _FOLLOWS: Final = {"follows_last": LAST, "follows_recent": RECENT}
-_ITEMS_AT_ONCE: Final = 256
 _NEIGHBOURS: Final = "neighbours"
 _TOWER: Final = "tower"
 
@@ -180,12 +179,7 @@ def _follows(transitions: Transitions, half_life: float, entries: Entries) -> Sp
     """How much likelier items are than usual: an average over the history of what follows each item."""
     pooled = entries.examples.pooled(half_life).data.astype(np.float64)
     had, wanted = np.unique(entries.examples.counts.indices), np.unique(entries.items)
-    lifts = np.empty((len(had), len(wanted)))
-    for start in range(0, len(had), _ITEMS_AT_ONCE):  # each is a row of the catalogue's width for a while
-        rows = had[start : start + _ITEMS_AT_ONCE]
-        ones = (np.ones(len(rows), np.float32), (np.arange(len(rows)), rows))
-        alone = csr_array(ones, shape=(len(rows), entries.examples.n_items))
-        lifts[start : start + len(rows)] = transitions.lifts(alone)[:, wanted]
+    lifts = transitions.lifts_between(had, wanted).astype(np.float64)
     return Split.of(entries, _called_for(lifts, had, wanted, pooled, entries), pooled[entries.places])
 
 

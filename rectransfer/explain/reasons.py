@@ -1,9 +1,8 @@
 """Reasons in words: short positive sentences, each backed by what it contributes."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -12,77 +11,18 @@ import polars as pl
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.explain.explanations import Explanations
+from rectransfer.explain.formula import Doubles
+from rectransfer.explain.templates import ENGLISH, Templates
 from rectransfer.vocabulary import as_ids
 
-__all__ = ["ENGLISH", "Reason", "Templates", "reason_frame", "reasons_for"]
+__all__ = ["Reason", "reason_frame", "reasons_for"]
 
 _TITLE: Final = "title"
+_PERSON: Final = "profile."
+_MUCH: Final = 0.25
+"""Of what the strongest item of the history adds: an item that adds less isn't named."""
+
 _SCHEMA: Final = ("reason", "parts", "contribution")
-
-
-@dataclass(frozen=True)
-class Templates:
-    """Sentences by what backs them, to be replaced or translated; `str.format` fills in `{items}`.
-
-    Attributes:
-        often: The history's items named were taken `often_from` times or more.
-        taken: They were taken.
-        untitled: The history, where none of its items that count has a title.
-        signals: A sentence for each signal, by its whole name (`"target.popularity"`) or by what stands after
-            the domain (`"popularity"`), for what isn't the history's in it: of the tower that is how the item
-            does with everybody. Signals that aren't there give no sentence.
-        two: Joins two titles.
-        often_from: How often is often.
-
-    Raises:
-        InputError: A sentence that cannot be filled in.
-
-    Examples:
-        >>> Templates(taken="Weil Sie {items} gekauft haben.", two="{0} und {1}").often
-        'Because you often buy {items}.'
-        >>> Templates(taken="Because you bought {item}.")
-        Traceback (most recent call last):
-            ...
-        rectransfer.errors.InputError: taken='Because you bought {item}.' has no place for {items}
-    """
-
-    often: str = "Because you often buy {items}."
-    taken: str = "Because you bought {items}."
-    untitled: str = "It goes well with what you buy."
-    signals: Mapping[str, str] = field(
-        default_factory=lambda: MappingProxyType(
-            {
-                "popularity": "Many others choose it, too.",
-                "tower": "It is a general favourite.",
-                "profile.affinity": "It suits what you choose elsewhere.",
-            }
-        )
-    )
-    two: str = "{0} and {1}"
-    often_from: int = 3
-
-    def __post_init__(self) -> None:
-        for name in ("often", "taken"):
-            if "{items}" not in getattr(self, name):
-                raise InputError(f"{name}={getattr(self, name)!r} has no place for {{items}}")
-        for name, sentence in self._all():
-            try:
-                sentence.format("", "", items="")
-            except (KeyError, IndexError, ValueError) as error:
-                raise InputError(
-                    f"{name}={sentence!r} cannot be filled in ({error!r}); it may hold {{items}}"
-                ) from error
-
-    def _all(self) -> Iterator[tuple[str, str]]:
-        yield from ((name, getattr(self, name)) for name in ("often", "taken", "untitled", "two"))
-        yield from self.signals.items()
-
-    def of_signal(self, signal: str) -> str | None:
-        """The sentence of a signal, if there is one."""
-        return self.signals.get(signal, self.signals.get(signal.partition(".")[2]))
-
-
-ENGLISH: Final = Templates()
 
 
 @dataclass(frozen=True)
@@ -123,14 +63,49 @@ class _Writer:
                 found.setdefault(sentence, []).append(column)
         return found
 
+    @cached_property
+    def split(self) -> list[int]:
+        """The columns of the signals that are split over the history."""
+        return [self.explained.signals.index(name) for name in self.explained.told.signals]
+
+    @cached_property
+    def ids(self) -> list[Any]:
+        """Of the histories' items."""
+        return self.explained.told.items.to_list()
+
+    @cached_property
+    def special(self) -> Doubles:
+        """How much more an item of the history adds here than to the user's other items, shape `(h,)`."""
+        told = self.explained.told
+        each = pl.DataFrame(
+            {
+                "user": self.explained.users.gather(told.pair),
+                "item": told.items,
+                "total": told.totals,
+            }
+        )
+        usual = each.select(pl.col("total").mean().over("user", "item"))["total"].to_numpy()
+        return np.asarray(told.totals - usual, dtype=np.float64)
+
     def sentences(self, pair: int, entries: slice) -> list[Reason]:
-        """At most `most`, the user's own history first; none that adds less than `least` of all that is."""
+        """At most `most`, of the user first; none that adds less than `least` of all that was added.
+
+        What makes an item do well with everybody is said where nothing of the user is strong enough, or
+        where it is the largest part: more than the whole history.
+        """
         explained = self.explained
-        contributions = explained.contributions[pair]
-        found = [*self._of_history(pair, entries), *self._of_signals(pair)]
-        enough = self.least * np.maximum(contributions, 0).sum()
-        strong = [one for one in found if one.contribution > max(enough, 0)]
-        return sorted(strong, key=lambda one: (not one.because, -one.contribution))[: self.most]
+        enough = self.least * np.maximum(explained.contributions[pair], 0).sum()
+        history = next((one for one in self._of_history(pair, entries) if one.contribution > enough), None)
+        rest = sorted(self._of_signals(pair), key=lambda one: -one.contribution)
+        strong = [one for one in rest if one.contribution > max(enough, 0)]
+        own = [*([history] if history else []), *(one for one in strong if _personal(one))]
+        general = [one for one in strong if not _personal(one)][:1]
+        largest = max(
+            float(explained.told.contributions[entries].sum()), *(one.contribution for one in own), 0.0
+        )
+        if own and general and general[0].contribution <= largest:
+            general = []
+        return [*own, *general][: self.most]
 
     def _upward(self, pair: int) -> Any:
         """Which signals speak for the item by being high, or against it by being low."""
@@ -138,35 +113,36 @@ class _Writer:
         return explained.contributions[pair] * (explained.values[pair] - explained.typical) > 0
 
     def _of_history(self, pair: int, entries: slice) -> Iterator[Reason]:
-        explained, told = self.explained, self.explained.told
-        split = [explained.signals.index(name) for name in told.signals]
-        upward = self._upward(pair)[split]
+        """With items named, and then of the history as a whole."""
+        told, upward = self.explained.told, self._upward(pair)[self.split]
         each = told.contributions[entries]
         adds = np.minimum(each.sum(axis=1), each[:, upward].sum(axis=1))
-        order = [place for place in np.argsort(-adds, kind="stable").tolist() if adds[place] > 0]
-        if not order:
+        if not len(adds) or adds.max() <= 0:
             return
         parts = tuple(name for name, up in zip(told.signals, upward, strict=True) if up)
-        ids, counts = told.items[entries], told.counts[entries]
+        ids, counts = self.ids[entries], told.counts[entries]
+        named = self._named(ids, adds, self.special[entries])
+        if named:
+            often = [title for title, place in named.items() if counts[place] >= self.templates.often_from]
+            kept = often or list(named)
+            sentence = self.templates.often if often else self.templates.taken
+            items = self.templates.two.format(*kept) if len(kept) == 2 else kept[0]
+            places = [named[title] for title in kept]
+            because = tuple(ids[place] for place in places)
+            yield Reason(pair, sentence.format(items=items), parts, because, float(each[places].sum()))
+        net = float(each.sum())
+        if net > 0 and self.templates.untitled:
+            yield Reason(pair, self.templates.untitled, parts, tuple(ids), net)
+
+    def _named(self, ids: list[Any], adds: Doubles, special: Doubles) -> dict[str, int]:
+        """At most two titles with their places: of what adds much, what adds to this item above all."""
+        much = np.flatnonzero(adds > adds.max() * _MUCH)
         named: dict[str, int] = {}
-        for place in order:
+        for place in much[np.argsort(-special[much], kind="stable")].tolist():
             title = self.titles.get(ids[place])
-            if title is not None and title not in named and adds[place] > adds[order[0]] / 4:
-                named[title] = place
-            if len(named) == 2:
-                break
-        if not named:
-            net = float(each.sum())
-            if net > 0 and self.templates.untitled:
-                yield Reason(pair, self.templates.untitled, parts, tuple(ids), net)
-            return
-        often = [title for title, place in named.items() if counts[place] >= self.templates.often_from]
-        kept = often or list(named)
-        sentence = self.templates.often if often else self.templates.taken
-        items = self.templates.two.format(*kept) if len(kept) == 2 else kept[0]
-        places = [named[title] for title in kept]
-        added = float(each[places].sum())
-        yield Reason(pair, sentence.format(items=items), parts, tuple(ids.gather(places)), added)
+            if title is not None and len(named) < 2:
+                named.setdefault(title, place)
+        return named
 
     def _of_signals(self, pair: int) -> Iterator[Reason]:
         explained, upward = self.explained, self._upward(pair)
@@ -189,11 +165,14 @@ def reasons_for(
     most: int = 2,
     least: float = 0.05,
 ) -> list[list[Reason]]:
-    """Sentences for each pair: first of the user's own history, then the strongest.
+    """Sentences for each pair: what sets this item apart for this user.
 
-    A sentence about the history names one or two of its items, those that contribute most; one about a signal
-    stands for all signals that say the same in different domains, and for what they contribute together. A
-    sentence is never given where that isn't above zero, or where the signal adds to the score by being low.
+    A sentence about the history names one or two of its items: of those that add at least a quarter of what
+    the strongest adds the ones that do so for this item more than for the user's other ones. One about a
+    signal stands for all signals that say the same in different domains, and for what they contribute
+    together; that many choose an item is said of it only where nothing of the user is strong enough, or where
+    it adds more than all of the history. A sentence is never given where what it stands for isn't above zero,
+    or where a signal adds to the score by being low.
 
     Args:
         explained: What to put into words.
@@ -215,6 +194,11 @@ def reasons_for(
     writer = _Writer(explained, templates, known, most, least)
     starts = np.searchsorted(explained.told.pair, np.arange(len(explained) + 1)).tolist()
     return [writer.sentences(pair, slice(*starts[pair : pair + 2])) for pair in range(len(explained))]
+
+
+def _personal(reason: Reason) -> bool:
+    """Whether it speaks of the user, not of how the item does with everybody."""
+    return bool(reason.because) or any(part.startswith(_PERSON) for part in reason.parts)
 
 
 def reason_frame(explained: Explanations, reasons: Iterable[Iterable[Reason]]) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,8 @@ from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["asked_items", "explained", "explainer_of"]
 
-_BACKGROUND_USERS = 2_000
+_BACKGROUND_USERS: Final = 2_000
+_USERS_AT_ONCE: Final = 256
 
 
 def explainer_of(state: State, rows: int, seed: int) -> Explainer:
@@ -74,7 +76,7 @@ def explained(
     """
     known = state.known(examples)
     yield explainer.nothing(users.dtype)
-    for rows in np.array_split(np.arange(len(users)), max(1, -(-len(users) // 64))):
+    for rows in np.array_split(np.arange(len(users)), max(1, -(-len(users) // _USERS_AT_ONCE))):
         told, strange = rows[known[rows]], rows[~known[rows]]
         some, ids, shut = examples.take(told), Vocabulary(users.take(told)), csr_array(viewed[told])
         parts = list(

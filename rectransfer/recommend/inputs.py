@@ -2,20 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from rectransfer.columns import Columns
-from rectransfer.errors import InputError
+from rectransfer.errors import InputError, UnknownUserError
 from rectransfer.logs import InteractionLog, read_log
-from rectransfer.ranking import Examples
-from rectransfer.recommend.state import Part
+from rectransfer.ranking import Examples, Histories, uncut
+from rectransfer.recommend.state import Part, State
 from rectransfer.vocabulary import Vocabulary, as_ids
 
-__all__ = ["Asked", "frame_of", "history_of", "ids_of", "joined"]
+__all__ = ["Asked", "OnUnknownUsers", "asked", "frame_of", "history_of", "ids_of", "joined"]
+
+OnUnknownUsers = Literal["popular", "skip", "raise"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,50 @@ class Asked:
     added: InteractionLog | None
     examples: Examples
     known: npt.NDArray[np.bool_]
+
+
+def asked(
+    state: State,
+    users: Iterable[Any] | None,
+    k: int,
+    history: InteractionLog | pl.DataFrame | None,
+    on_unknown_users: OnUnknownUsers,
+) -> Asked:
+    """Who is asked about, and what is known of them.
+
+    Raises:
+        UnknownUserError: Nothing is known of some, and that is to be an error.
+        InputError: `k` below 1, another `on_unknown_users`, or ids of another type.
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise InputError(f"k={k!r}; expected a whole number from 1")
+    if on_unknown_users not in get_args(OnUnknownUsers):
+        raise InputError(f"on_unknown_users={on_unknown_users!r}; choose one of {get_args(OnUnknownUsers)}")
+    added = None if history is None else history_of(history)
+    wanted = _wanted(state, users, added)
+    log = state.log if added is None else joined(state.log, added)
+    examples = uncut(Histories.from_log(log, state.items, wanted), len(state.items))
+    known = state.known(examples)
+    if on_unknown_users == "raise" and not known.all():
+        strange = wanted.take(np.flatnonzero(~known))
+        raise UnknownUserError(
+            f"{strange.len():,} of the users have no history here, for example {strange[0]!r}; pass "
+            "history=, or choose on_unknown_users='popular' or 'skip'"
+        )
+    return Asked(wanted, added, examples, known)
+
+
+def _wanted(state: State, users: Iterable[Any] | None, added: InteractionLog | None) -> Vocabulary:
+    if users is None:
+        return Vocabulary.from_ids(state.target[Columns.User]) if added is None else added.users
+    ids = ids_of(users, "users")
+    own = state.target[Columns.User].dtype
+    if ids.len() and ids.dtype != own:
+        raise InputError(
+            f"users holds {ids.dtype} ids (for example {ids[0]!r}) and the model's are {own} "
+            f"(for example {state.target[Columns.User][0]!r}); cast them"
+        )
+    return Vocabulary(ids.cast(own).unique(maintain_order=True))
 
 
 def ids_of(values: Iterable[Any], name: str) -> pl.Series:

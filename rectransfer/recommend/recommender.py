@@ -1,56 +1,37 @@
 """The recommender: fit on a thin target, recommend, save, load."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
-from rectransfer.artefacts import load_artefact, save_artefact
+from rectransfer.artefacts import load_artefact
 from rectransfer.columns import Columns
-from rectransfer.engines import Where
-from rectransfer.errors import InputError, NotFittedError, UnknownUserError
-from rectransfer.explain import (
-    BACKGROUND,
-    ENGLISH,
-    Explainer,
-    Explanations,
-    Templates,
-    reason_frame,
-    reasons_for,
-)
+from rectransfer.errors import InputError
+from rectransfer.explain.workers import one_thread
 from rectransfer.logs import InteractionLog, require_log
 from rectransfer.pretrained import Pretrained
-from rectransfer.ranking import Histories, uncut
 from rectransfer.recommend.config import RecommenderConfig
-from rectransfer.recommend.explaining import asked_items, explained, explainer_of
+from rectransfer.recommend.explains import Explains
 from rectransfer.recommend.fit import Fitted, fit
-from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.ground import prepare
-from rectransfer.recommend.inputs import Asked, frame_of, history_of, ids_of, joined
-from rectransfer.recommend.job import run_job
-from rectransfer.recommend.scorer import ScoringOptions, serve
+from rectransfer.recommend.inputs import OnUnknownUsers, asked, frame_of, ids_of
+from rectransfer.recommend.scores import Scores
 from rectransfer.recommend.state import State
-from rectransfer.recommend.store import KIND, fields, read, writers
-from rectransfer.scoring import Scored, open_source
-from rectransfer.serving import DEPTH, Server
-from rectransfer.transfer import Coverage
-from rectransfer.vocabulary import Vocabulary
+from rectransfer.recommend.store import KIND, read
 
 __all__ = ["OnUnknownUsers", "Recommender", "load_recommender"]
 
 logger = logging.getLogger(__name__)
 
-OnUnknownUsers = Literal["popular", "skip", "raise"]
 
-
-class Recommender:
+class Recommender(Explains, Scores):
     """Recommends in a target domain, with what was learned in others where that helps.
 
     Args:
@@ -93,10 +74,7 @@ class Recommender:
             )
         self.pretrained: tuple[Pretrained, ...] = tuple(sources)
         settings = config or RecommenderConfig()
-        self.config = settings if seed is None else replace(settings, seed=seed)
-        self._state: State | None = None
-        self._explainers: dict[tuple[int, int], Explainer] = {}
-        self._server: Server | None = None
+        super().__init__(settings if seed is None else replace(settings, seed=seed))
 
     def fit(
         self,
@@ -145,7 +123,6 @@ class Recommender:
             verdict=fitted.verdict,
             coverage={view.name: view.bridges.items for view in ground.sources},
         )
-        self._explainers = {}
         logger.info("%s", fitted.verdict)
         return self
 
@@ -155,42 +132,6 @@ class Recommender:
         model = cls(None, config=config)
         model._state = state
         return model
-
-    @property
-    def state(self) -> State:
-        """What it knows; frozen."""
-        return self._fitted
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the gate measured, and what it chose."""
-        return self._fitted.verdict
-
-    @property
-    def coverage(self) -> Coverage | None:
-        """What the (first) source reaches of the target's items; None without a source."""
-        return next(iter(self._fitted.coverage.values()), None)
-
-    @property
-    def users(self) -> list[Any]:
-        """The users of the target's log, in ascending order."""
-        return self._fitted.target[Columns.User].unique().sort().to_list()
-
-    @property
-    def taken(self) -> pl.DataFrame:
-        """`user_id` and `item_id` of what the target's users have had there, each pair once."""
-        return self._fitted.target
-
-    @property
-    def catalogue(self) -> Vocabulary:
-        """The items on sale."""
-        state = self._fitted
-        return Vocabulary(state.items.take(state.scene.shelf))
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals that the model that ships ranks by."""
-        return self._fitted.ranker.names
 
     def recommend(
         self,
@@ -225,269 +166,27 @@ class Recommender:
             InputError: `k` below 1, ids of another type, or none of `items` on sale.
         """
         state = self._fitted
-        asked = self._asked(users, k, history, on_unknown_users)
-        wanted, known = asked.users, asked.known
+        who = asked(state, users, k, history, on_unknown_users)
         allowed = None if items is None else state.allowed(ids_of(items, "items"))
         if blocked is not None:
             allowed = state.without(ids_of(blocked, "blocked"), allowed)
-        viewed = csr_array((len(wanted), len(state.items)))
+        viewed = csr_array((len(who.users), len(state.items)))
         if filter_viewed:
-            viewed = state.viewed(wanted, asked.added)
-        rows = np.flatnonzero(known)
-        ranked = state.scene.rank(
-            state.ranker, asked.examples.take(rows), k, exclude=csr_array(viewed[rows]), allowed=allowed
-        )
+            viewed = state.viewed(who.users, who.added)
+        rows = np.flatnonzero(who.known)
+        with one_thread():
+            ranked = state.scene.rank(
+                state.ranker, who.examples.take(rows), k, exclude=csr_array(viewed[rows]), allowed=allowed
+            )
         parts = [(rows[ranked.users], ranked.items, ranked.scores, ranked.ranks)]
         if on_unknown_users == "popular":
-            parts.append(state.popular(np.flatnonzero(~known), k, viewed, allowed))
-        return frame_of(state.items, wanted, parts)
-
-    def explainer(self, background: int = BACKGROUND, seed: int = 0) -> Explainer:
-        """What explains this model's scores; made when it is first asked for.
-
-        Args:
-            background: How many candidates of the model's own users to compare with.
-            seed: Draws them; the same seed draws the same.
-        """
-        key = (background, seed)
-        if key not in self._explainers:
-            self._explainers[key] = explainer_of(self._fitted, background, seed)
-        return self._explainers[key]
-
-    def explain(
-        self,
-        users: Iterable[Any] | None = None,
-        items: Iterable[Any] | None = None,
-        k: int = 10,
-        *,
-        history: InteractionLog | pl.DataFrame | None = None,
-        on_unknown_users: OnUnknownUsers = "popular",
-    ) -> Explanations:
-        """Why items score as they do: exact contributions of signals and of the history's items.
-
-        Users without any history are explained by popularity, which is all of their scores. Which game is
-        played: `rectransfer.explain.Explainer`.
-
-        Args:
-            users: As in `recommend`.
-            items: Ids of items to explain for each user, recommended or not; by default the best `k`.
-            k: How many of the best.
-            history: As in `recommend`.
-            on_unknown_users: Likewise.
-
-        Raises:
-            NotFittedError: `fit` has to come first.
-            UnknownUserError: As asked for.
-            InputError: `k` below 1, ids of another type, or one of `items` not on sale.
-        """
-        parts = self.explain_batches(users, items, k, history=history, on_unknown_users=on_unknown_users)
-        return Explanations.joined(list(parts))
-
-    def explain_batches(
-        self,
-        users: Iterable[Any] | None = None,
-        items: Iterable[Any] | None = None,
-        k: int = 10,
-        *,
-        history: InteractionLog | pl.DataFrame | None = None,
-        on_unknown_users: OnUnknownUsers = "popular",
-    ) -> Iterator[Explanations]:
-        """As `explain`, some users at a time, so that any number of them fits into memory.
-
-        The first part is empty: it has the columns, and nothing in them.
-        """
-        state = self._fitted
-        asked = self._asked(users, k, history, on_unknown_users)
-        rows = None if items is None else asked_items(state, ids_of(items, "items"))
-        return explained(
-            state,
-            self.explainer(),
-            asked.users,
-            asked.examples,
-            state.viewed(asked.users, asked.added),
-            k=k,
-            items=rows,
-            popular=on_unknown_users == "popular",
-        )
-
-    def reasons(
-        self,
-        users: Iterable[Any] | None = None,
-        items: Iterable[Any] | None = None,
-        k: int = 10,
-        *,
-        titles: pl.DataFrame | None = None,
-        templates: Templates = ENGLISH,
-        most: int = 2,
-        history: InteractionLog | pl.DataFrame | None = None,
-        on_unknown_users: OnUnknownUsers = "popular",
-    ) -> pl.DataFrame:
-        """One or two sentences for each recommendation, each backed by what it contributes.
-
-        Args:
-            users: As in `explain`; so are `items`, `k`, `history` and `on_unknown_users`.
-            items: Likewise.
-            k: Likewise.
-            titles: `item_id` and `title`; an item without a title isn't named.
-            templates: The sentences.
-            most: How many at most.
-            history: As in `explain`.
-            on_unknown_users: Likewise.
-
-        Returns:
-            `user_id`, `item_id`, `score`, `rank`, `reason` (null where nothing speaks for the item clearly
-            enough), `parts` (the signals behind it) and `contribution` (what they have added to the score).
-
-        Raises:
-            NotFittedError: `fit` has to come first.
-            UnknownUserError: As asked for.
-            InputError: As in `explain`, or `titles` lacks a column.
-        """
-        found = self.explain(users, items, k, history=history, on_unknown_users=on_unknown_users)
-        return reason_frame(found, reasons_for(found, titles=titles, templates=templates, most=most))
-
-    def score(
-        self,
-        users: str | Path | Sequence[str | Path] | pl.DataFrame | pl.Series,
-        out: str | Path,
-        k: int = 10,
-        *,
-        columns: Mapping[str, str] | None = None,
-        filter_viewed: bool = True,
-        on_unknown_users: OnUnknownUsers = "popular",
-        depth: int = DEPTH,
-        engine: Where = "local",
-        workers: int | None = None,
-        memory: int | str | None = None,
-        progress: bool = False,
-    ) -> Scored:
-        """Score everybody into a folder of Parquet parts, and go on where an earlier run was stopped.
-
-        The lists are nearly those of `recommend`, many times as fast: one retriever stands for all of the
-        model's, and its ranker looks at `depth` candidates of each user.
-
-        Args:
-            users: Parquet files, a folder of them, a frame or a column: `user_id`; or histories, sorted by
-                user: `user_id`, `item_id`, `timestamp`; they add to what the model knows about its users.
-            out: A new folder, or one that the same job began.
-            k: How many items a user.
-            columns: Your names to ours.
-            filter_viewed: As `recommend`.
-            on_unknown_users: As `recommend`.
-            depth: Candidates that the ranker looks at: more is nearer to `recommend`, and slower.
-            engine: `"local"`, or `"ray"`: the same rows, on a cluster. Workers need to see `users` and `out`.
-            workers: Parts worked on side by side; by default one a processor.
-            memory: What the process may take, such as `"2GB"`.
-            progress: Whether to show users a second and the time left.
-
-        Returns:
-            What is there; `rectransfer.scoring.read_scores(out)` has the rows.
-
-        Raises:
-            NotFittedError: `fit` has to come first.
-            UnknownUserError: As asked for.
-            InputError: Users that cannot be used; a folder with another job. Finished parts are kept.
-            ArtefactError: A part could not be written. Finished parts are kept.
-        """
-        state = self._fitted
-        options = ScoringOptions(k, filter_viewed, on_unknown_users, depth)
-        source = open_source(users, columns=columns, like=state.target[Columns.User].dtype)
-        with TemporaryDirectory(prefix="rectransfer-") as folder:
-            return run_job(
-                state,
-                source,
-                out,
-                options,
-                server=lambda: self._served,
-                saved=lambda: self._saved_in(Path(folder)),
-                engine=engine,
-                workers=workers,
-                memory=memory,
-                progress=progress,
-            )
-
-    def _saved_in(self, folder: Path) -> Path:
-        self.save(folder / KIND)
-        return folder / KIND
-
-    @property
-    def _served(self) -> Server:
-        """The fitted model laid out for speed; once for each fit."""
-        state = self._fitted
-        if self._server is None or self._server.scene is not state.scene:
-            self._server = serve(state)
-        return self._server
-
-    def save(self, folder: str | Path) -> None:
-        """Write a folder from which `load_recommender` gives the same recommendations.
-
-        Raises:
-            NotFittedError: There is nothing to save yet.
-            InputError: The folder holds something else.
-            ArtefactError: The folder cannot be written.
-        """
-        state = self._fitted
-        save_artefact(folder, kind=KIND, files=writers(state), card={KIND: fields(state, self.config)})
-
-    @property
-    def _fitted(self) -> State:
-        if self._state is None:
-            raise NotFittedError("this recommender isn't fitted: call fit(target) first, or load one")
-        return self._state
-
-    def _asked(
-        self,
-        users: Iterable[Any] | None,
-        k: int,
-        history: InteractionLog | pl.DataFrame | None,
-        on_unknown_users: OnUnknownUsers,
-    ) -> Asked:
-        """Who is asked about, and what is known of them."""
-        state = self._fitted
-        _require_length(k)
-        _require_choice(on_unknown_users)
-        added = None if history is None else history_of(history)
-        wanted = self._wanted(users, added)
-        log = state.log if added is None else joined(state.log, added)
-        examples = uncut(Histories.from_log(log, state.items, wanted), len(state.items))
-        known = state.known(examples)
-        if on_unknown_users == "raise" and not known.all():
-            self._unknown(wanted.take(np.flatnonzero(~known)))
-        return Asked(wanted, added, examples, known)
-
-    def _wanted(self, users: Iterable[Any] | None, added: InteractionLog | None) -> Vocabulary:
-        state = self._fitted
-        if users is None:
-            return Vocabulary.from_ids(state.target[Columns.User]) if added is None else added.users
-        ids = ids_of(users, "users")
-        own = state.target[Columns.User].dtype
-        if ids.len() and ids.dtype != own:
-            raise InputError(
-                f"users holds {ids.dtype} ids (for example {ids[0]!r}) and the model's are {own} "
-                f"(for example {state.target[Columns.User][0]!r}); cast them"
-            )
-        return Vocabulary(ids.cast(own).unique(maintain_order=True))
-
-    def _unknown(self, ids: pl.Series) -> None:
-        raise UnknownUserError(
-            f"{ids.len():,} of the users have no history here, for example {ids[0]!r}; pass history=, or "
-            "choose on_unknown_users='popular' or 'skip'"
-        )
+            parts.append(state.popular(np.flatnonzero(~who.known), k, viewed, allowed))
+        return frame_of(state.items, who.users, parts)
 
     def __repr__(self) -> str:
         if self._state is None:
             return f"Recommender({len(self.pretrained)} sources, not fitted)"
         return f"Recommender({len(self._state.items):,} items, ships {self.verdict.contender!r})"
-
-
-def _require_length(k: object) -> None:
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise InputError(f"k={k!r}; expected a whole number from 1")
-
-
-def _require_choice(choice: object) -> None:
-    if choice not in get_args(OnUnknownUsers):
-        raise InputError(f"on_unknown_users={choice!r}; choose one of {get_args(OnUnknownUsers)}")
 
 
 def load_recommender(folder: str | Path) -> Recommender:

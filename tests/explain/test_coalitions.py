@@ -110,6 +110,24 @@ def test_signals_that_cancel_out_still_get_their_own_shares() -> None:
     assert network[0] == pytest.approx(-network[1])
 
 
+def test_where_a_group_hardly_moves_its_signals_pull_as_they_do_nearby() -> None:
+    """A value over such a step would be rounding."""
+    rng = np.random.default_rng(6)
+    one = formula(rng, 4, 6)
+    group, others = players(one, [2, 2]), rng.normal(size=(3, 4))
+    found = []
+    for away in (3e-3, 1e-4, 1e-9, 0.0):
+        z = np.full((1, 4), 0.5)
+        aside = others.copy()
+        aside[:, :2] = z[0, :2] - away  # they move together, by this much
+        found.append(pulls(one, group, z, aside, np.ones(1)))
+
+    for near in found[:-1]:
+        np.testing.assert_allclose(near, found[-1], atol=2e-2)
+    for near in found[1:-1]:
+        np.testing.assert_allclose(near, found[-1], atol=3e-4)
+
+
 def test_a_straight_line_needs_no_coalitions() -> None:
     rng = np.random.default_rng(5)
     one = formula(rng, 3, 0)

@@ -89,6 +89,43 @@ def test_a_signal_that_adds_by_being_low_is_no_reason(explained: Explanations) -
     assert found == []
 
 
+def test_what_is_said_of_everybody_is_said_where_it_matters_most(explained: Explanations) -> None:
+    """Popularity is mentioned where nothing of the user is strong enough, or where it is the largest part."""
+    general = {ENGLISH.of_signal(name) for name in ("target.popularity", "target.tower")}
+    seen = {"alone": 0, "largest": 0, "left out": 0}
+    for pair, mine in enumerate(reasons_for(explained, most=9)):
+        history = explained.told.totals[explained.told.pair == pair].sum()
+        theirs = [one for one in mine if one.text in general]
+        own = [one for one in mine if one.text not in general]
+        assert len(theirs) <= 1
+        assert mine == own + theirs
+        if theirs and own:
+            assert theirs[0].contribution > max(history, *(one.contribution for one in own))
+        seen["largest" if own and theirs else "alone" if theirs else "left out"] += 1
+    assert min(seen["largest"], seen["left out"]) > 0
+
+
+def test_of_items_that_add_as_much_those_are_named_that_set_the_item_apart(explained: Explanations) -> None:
+    """Two items of the history add the same to the first recommendation; one adds it to the second, too."""
+    pairs = np.flatnonzero((explained.ranks <= 2) & (explained.lengths > 3))[:2]
+    two = explained.take(pairs)
+    assert two.users[0] == two.users[1]
+    told, adds = two.told, np.zeros_like(two.told.contributions)
+    n = len(told.pair) // 2
+    adds[0], adds[1], adds[n + 1] = 0.5, 0.5, 0.5
+    high = np.full_like(two.values, two.typical + 1)
+    turned = replace(
+        two, values=high, contributions=np.ones_like(high), told=replace(told, contributions=adds)
+    )
+    ids = told.items.to_list()
+    titles = pl.DataFrame({"item_id": ids[:n], "title": [f"Jar {id_}" for id_ in ids[:n]]})
+
+    (first, *_), (second, *_) = reasons_for(turned, titles=titles)
+
+    assert first.because == (ids[0], ids[1])
+    assert second.because == (ids[1],)
+
+
 def test_what_is_hardly_there_is_no_reason(explained: Explanations, titles: pl.DataFrame) -> None:
     some = reasons_for(explained, titles=titles, least=0.3)
     all_ = reasons_for(explained, titles=titles, least=0.0)

@@ -1,0 +1,75 @@
+"""The sentences that reasons are made of."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from rectransfer.errors import InputError
+
+__all__ = ["ENGLISH", "Templates"]
+
+
+@dataclass(frozen=True)
+class Templates:
+    """Sentences by what backs them, to be replaced or translated; `str.format` fills in `{items}`.
+
+    Attributes:
+        often: The history's items named were taken `often_from` times or more.
+        taken: They were taken.
+        untitled: The history, where none of its items that count has a title.
+        signals: A sentence for each signal, by its whole name (`"target.popularity"`) or by what stands after
+            the domain (`"popularity"`), for what isn't the history's in it: of the tower that is how the item
+            does with everybody. Signals that aren't there give no sentence.
+        two: Joins two titles.
+        often_from: How often is often.
+
+    Raises:
+        InputError: A sentence that cannot be filled in.
+
+    Examples:
+        >>> Templates(taken="Weil Sie {items} gekauft haben.", two="{0} und {1}").often
+        'Because you often buy {items}.'
+        >>> Templates(taken="Because you bought {item}.")
+        Traceback (most recent call last):
+            ...
+        rectransfer.errors.InputError: taken='Because you bought {item}.' has no place for {items}
+    """
+
+    often: str = "Because you often buy {items}."
+    taken: str = "Because you bought {items}."
+    untitled: str = "It goes well with what you buy."
+    signals: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                "popularity": "Many others choose it, too.",
+                "tower": "It is a general favourite.",
+                "profile.affinity": "It suits what you choose elsewhere.",
+            }
+        )
+    )
+    two: str = "{0} and {1}"
+    often_from: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("often", "taken"):
+            if "{items}" not in getattr(self, name):
+                raise InputError(f"{name}={getattr(self, name)!r} has no place for {{items}}")
+        for name, sentence in self._all():
+            try:
+                sentence.format("", "", items="")
+            except (KeyError, IndexError, ValueError) as error:
+                raise InputError(
+                    f"{name}={sentence!r} cannot be filled in ({error!r}); it may hold {{items}}"
+                ) from error
+
+    def _all(self) -> Iterator[tuple[str, str]]:
+        yield from ((name, getattr(self, name)) for name in ("often", "taken", "untitled", "two"))
+        yield from self.signals.items()
+
+    def of_signal(self, signal: str) -> str | None:
+        """The sentence of a signal, if there is one."""
+        return self.signals.get(signal, self.signals.get(signal.partition(".")[2]))
+
+
+ENGLISH: Final = Templates()
