@@ -8,7 +8,7 @@ from rectransfer.explain.formula import Formula
 from rectransfer.explain.others import GroupMasker, lime_weights, permutation_importance
 from rectransfer.explain.overview import EVERYTHING, importance, segments_of, transfer_share
 from rectransfer.explain.players import LARGEST, Players
-from rectransfer.explain.reasons import ENGLISH, Reason, Templates, reason_frame, reasons_for
+from rectransfer.explain.reasons import ENGLISH, Reason, Templates, reason_frame, reasons_for, titles_of
 
 __all__ = [
     "BACKGROUND",
@@ -37,5 +37,6 @@ __all__ = [
     "sample_background",
     "segments_of",
     "signal_curves",
+    "titles_of",
     "transfer_share",
 ]

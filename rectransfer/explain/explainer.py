@@ -106,6 +106,17 @@ class Explainer:
             candidates = _with(self.scene.candidates(some, exclude=shut), items)
             yield self._explained(some, users.take(rows), candidates, items=items, shut=shut)
 
+    def listed(self, examples: Examples, users: Vocabulary, lists: Rows) -> Iterator[Explanations]:
+        """Explain a list of each user's own, some users at a time; ranks are by score within it.
+
+        Args:
+            examples: u of them, with a history or a profile.
+            users: Their ids.
+            lists: Rows of items, each once a user, -1 where there are fewer; shape `(u, k)`.
+        """
+        for rows, some, _ in _chunks(examples, None):
+            yield self._explained(some, users.take(rows), _sorted(lists[rows]), k=lists.shape[1])
+
     def nothing(self, users: pl.DataType) -> Explanations:
         """No explanations, of this one's signals and groups.
 
@@ -253,6 +264,12 @@ def _with(candidates: Rows, items: Rows) -> Rows:
     for place, row in enumerate(rows):
         found[place, : len(row)] = row
     return found
+
+
+def _sorted(lists: Rows) -> Rows:
+    """Ascending, with -1 at the end."""
+    rows = np.sort(_ascending(lists), axis=1)
+    return np.where(rows == np.iinfo(np.int64).max, -1, rows)
 
 
 def _ascending(row: Rows) -> Rows:

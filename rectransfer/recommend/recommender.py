@@ -24,6 +24,7 @@ from rectransfer.explain import (
     Templates,
     reason_frame,
     reasons_for,
+    titles_of,
 )
 from rectransfer.logs import InteractionLog, require_log
 from rectransfer.pretrained import Pretrained
@@ -33,12 +34,12 @@ from rectransfer.recommend.explaining import asked_items, explained, explainer_o
 from rectransfer.recommend.fit import Fitted, fit
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.ground import prepare
-from rectransfer.recommend.inputs import Asked, frame_of, history_of, ids_of, joined
+from rectransfer.recommend.inputs import Asked, frame_of, history_of, ids_of, items_of, joined
 from rectransfer.recommend.job import run_job
 from rectransfer.recommend.scorer import ScoringOptions, serve
 from rectransfer.recommend.state import State
 from rectransfer.recommend.store import KIND, fields, read, writers
-from rectransfer.scoring import Scored, open_source
+from rectransfer.scoring import PART_USERS, Scored, open_source
 from rectransfer.serving import DEPTH, Server
 from rectransfer.transfer import Coverage
 from rectransfer.vocabulary import Vocabulary
@@ -209,7 +210,8 @@ class Recommender:
             users: Ids, in the order wanted; by default all of the target's users or, where there is a
                 `history`, all of its users.
             k: How many a user; fewer come back where fewer are left.
-            history: What users did whom the model has never seen, or what known users did since.
+            history: What users did whom the model has never seen, or what known users did since. Rows that
+                the model's log has already (user, item and timestamp) count once.
             items: The only ids that may be recommended.
             blocked: Ids that may not be recommended to anybody; unknown ones don't matter.
             filter_viewed: Whether items that the user has had in the target (or in `history`) are left out.
@@ -227,7 +229,7 @@ class Recommender:
         state = self._fitted
         asked = self._asked(users, k, history, on_unknown_users)
         wanted, known = asked.users, asked.known
-        allowed = None if items is None else state.allowed(ids_of(items, "items"))
+        allowed = None if items is None else state.allowed(items_of(items))
         if blocked is not None:
             allowed = state.without(ids_of(blocked, "blocked"), allowed)
         viewed = csr_array((len(wanted), len(state.items)))
@@ -353,9 +355,13 @@ class Recommender:
         k: int = 10,
         *,
         columns: Mapping[str, str] | None = None,
+        times: str | None = None,
         filter_viewed: bool = True,
         on_unknown_users: OnUnknownUsers = "popular",
+        reasons: bool = False,
+        titles: pl.DataFrame | None = None,
         depth: int = DEPTH,
+        part_users: int = PART_USERS,
         engine: Where = "local",
         workers: int | None = None,
         memory: int | str | None = None,
@@ -367,14 +373,20 @@ class Recommender:
         model's, and its ranker looks at `depth` candidates of each user.
 
         Args:
-            users: Parquet files, a folder of them, a frame or a column: `user_id`; or histories, sorted by
-                user: `user_id`, `item_id`, `timestamp`; they add to what the model knows about its users.
+            users: Parquet or CSV files, a folder of them, text files of an id a line, a frame or a column:
+                `user_id`; or histories, sorted by user: `user_id`, `item_id`, `timestamp`; they add to what
+                the model knows about its users, and rows that it knows already count once.
             out: A new folder, or one that the same job began.
             k: How many items a user.
             columns: Your names to ours.
+            times: The format of times in text files, where it isn't found out: `"%d.%m.%Y"`.
             filter_viewed: As `recommend`.
             on_unknown_users: As `recommend`.
+            reasons: Whether a column `reasons` says why: the sentences of `Recommender.reasons` as a list,
+                empty where nothing speaks for an item clearly enough. It takes many times as long.
+            titles: `item_id` and `title`, for reasons; an item without a title isn't named.
             depth: Candidates that the ranker looks at: more is nearer to `recommend`, and slower.
+            part_users: Users of a part: fewer need less memory at once.
             engine: `"local"`, or `"ray"`: the same rows, on a cluster. Workers need to see `users` and `out`.
             workers: Parts worked on side by side; by default one a processor.
             memory: What the process may take, such as `"2GB"`.
@@ -386,12 +398,18 @@ class Recommender:
         Raises:
             NotFittedError: `fit` has to come first.
             UnknownUserError: As asked for.
-            InputError: Users that cannot be used; a folder with another job. Finished parts are kept.
+            InputError: Users that cannot be used; a folder with another job, or that another run holds.
+                Finished parts are kept.
             ArtefactError: A part could not be written. Finished parts are kept.
         """
         state = self._fitted
-        options = ScoringOptions(k, filter_viewed, on_unknown_users, depth)
-        source = open_source(users, columns=columns, like=state.target[Columns.User].dtype)
+        if titles is not None and not reasons:
+            raise InputError("titles are for reasons: pass reasons=True, too")
+        options = ScoringOptions(k, filter_viewed, on_unknown_users, depth, reasons)
+        called = titles_of(titles, state.items.dtype)
+        source = open_source(
+            users, columns=columns, like=state.log.frame.schema, times=times, part_users=part_users
+        )
         with TemporaryDirectory(prefix="rectransfer-") as folder:
             return run_job(
                 state,
@@ -403,6 +421,7 @@ class Recommender:
                 engine=engine,
                 workers=workers,
                 memory=memory,
+                titles=called,
                 progress=progress,
             )
 
