@@ -42,7 +42,8 @@ def checked(given: Given, like: Mapping[str, pl.DataType]) -> Given:
     for column, kind in casts.items():
         if column in like and like[column] != kind:
             raise InputError(
-                f"{given.name}: {column} is {kind} and the model's are {like[column]}; cast them"
+                f"{given.name}: {column} is {kind} and the model's are {like[column]}; cast it: "
+                f"frame.with_columns(pl.col({column!r}).cast(pl.{like[column]}))"
             )
     made = [pl.col(column).cast(kind) for column, kind in casts.items()]
     return replace(

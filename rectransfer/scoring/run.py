@@ -235,10 +235,11 @@ def _as_they_come(
 def _width(workers: int, memory: int, before: int, part: int, source: Source) -> int:
     """How many parts fit side by side."""
     if before + part > memory:
+        smaller = f", or begin a new folder with part_users (--part-users) below {source.part_users:,}"
         raise InputError(
             f"memory={in_words(memory)}: the process had {in_words(before)} before the first part and "
-            f"{in_words(before + part)} with it; allow more (finished parts are kept), or begin a new folder "
-            f"with smaller parts: part_users (--part-users) below {source.part_users:,}"
+            f"{in_words(before + part)} with it; allow more (finished parts are "
+            f"kept){smaller if before < memory else ''}"
         )
     fit = 1 + int((memory - before - part) // max(part, 1))
     if fit < workers:

@@ -65,7 +65,8 @@ def _read(text: pl.Series, column: str, kind: pl.DataType, times: str | None, fi
         made, words = _times(text, times), "a time"
         remedy = "name the format: --timestamp-format '%d.%m.%Y %H:%M' (times='%d.%m.%Y %H:%M')"
     elif kind == pl.Int64:
-        made, words, remedy = _whole(text), "a whole number", "as the model's are; leave such rows out"
+        made, words = _whole(text), "a whole number"
+        remedy = "write whole numbers as 42, neither 42.0 nor 042, or leave such rows out"
         made = made.set(made.cast(pl.String).ne_missing(text), None)  # not so for "0042"
     else:
         made, words, remedy = text.cast(kind, strict=False), "a number", "leave such rows out"

@@ -81,7 +81,7 @@ def test_what_cannot_be_used_is_refused(frame: pl.DataFrame, words: str) -> None
 
 
 def test_ids_of_another_type_are_refused() -> None:
-    with pytest.raises(InputError, match="user_id is Int64 and the model's are String; cast them"):
+    with pytest.raises(InputError, match="user_id is Int64 and the model's are String; cast it"):
         open_source(pl.DataFrame({"user_id": [1]}), like={"user_id": pl.String()})
 
 
