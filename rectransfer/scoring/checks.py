@@ -100,13 +100,17 @@ def _require_rows(given: Given, schema: pl.Schema) -> None:
 
 
 def _refuse(given: Given, column: str, bad: pl.Expr, words: str, remedy: str) -> None:
-    found = given.frame.select(column).with_row_index(_ROW).filter(bad)
+    rows = given.frame.select(column)
     try:
-        count, first = found.select(pl.len(), pl.col(_ROW).min()).collect(engine="streaming").row(0)
+        # counted first: with row numbers nothing could be passed over
+        count = rows.filter(bad).select(pl.len()).collect(engine="streaming").item()
+        if not count:
+            return
+        found = rows.with_row_index(_ROW).filter(bad).select(pl.col(_ROW).min())
+        first = found.collect(engine="streaming").item()
     except (polars.exceptions.PolarsError, OSError) as error:
         raise InputError(
             f"{given.name}: {column} cannot be read ({first_line(error)}); restore the file from a copy"
         ) from error
-    if count:
-        rows = "1 row has" if count == 1 else f"{count:,} rows have"
-        raise InputError(f"{given.place(first)}: {rows} {words}, this is the first; {remedy}")
+    have = "1 row has" if count == 1 else f"{count:,} rows have"
+    raise InputError(f"{given.place(first)}: {have} {words}, this is the first; {remedy}")
