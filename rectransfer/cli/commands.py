@@ -123,17 +123,26 @@ def _explain(arguments: Namespace) -> None:
 
 def _score(arguments: Namespace) -> None:
     """Write a folder of scores, or go on with one."""
+    if arguments.catalogue and not arguments.reasons:
+        raise InputError("--catalogue goes with --reasons: it has the titles that they name")
     from rectransfer.recommend import load_recommender
+    from rectransfer.scoring import PART_USERS
     from rectransfer.serving import DEPTH
 
-    result = load_recommender(arguments.model).score(
+    model = load_recommender(arguments.model)
+    kind = model.taken.schema[Columns.Item]
+    result = model.score(
         arguments.users,
         arguments.output,
         arguments.k,
         columns=arguments.columns,
+        times=arguments.timestamp_format,
         filter_viewed=arguments.filter_viewed,
         on_unknown_users=arguments.on_unknown_users,
+        reasons=arguments.reasons,
+        titles=arguments.catalogue and read_titles(arguments.catalogue, arguments.catalogue_columns, kind),
         depth=arguments.depth or DEPTH,
+        part_users=arguments.part_users or PART_USERS,
         engine=arguments.engine,
         workers=arguments.workers,
         memory=arguments.memory,

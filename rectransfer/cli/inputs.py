@@ -67,19 +67,31 @@ def read_titles(path: Path, columns: Mapping[str, str] | None, like: pl.DataType
         path: The file.
         columns: The user's names to ours, as for logs.
         like: The type of the model's items.
+
+    Raises:
+        InputError: The file cannot be read, lacks a column, or has an id with several titles.
     """
     lazy, kind = _scan(path)
-    theirs = next((theirs for theirs, ours in (columns or {}).items() if ours == Columns.Item), Columns.Item)
+    theirs = {ours: theirs for theirs, ours in (columns or {}).items()}
     try:
         present = lazy.collect_schema().names()
-        names = (_chosen(path, (theirs, Columns.Item), present), _chosen(path, (_TITLE,), present))
+        names = [
+            _chosen(path, (theirs.get(column, column), column), present) for column in (Columns.Item, _TITLE)
+        ]
         frame = lazy.select(*names).drop_nulls().collect()
     except _PROBLEMS as error:
         raise _unreadable(path, error) from error
     ids = as_ids(frame[names[0]], names[0]).alias(Columns.Item)
     if kind not in _PARQUET:
         ids = _typed(ids, like, path)
-    return pl.DataFrame([ids, frame[_TITLE].cast(pl.String)])
+    made = pl.DataFrame([ids, frame[names[1]].cast(pl.String).alias(_TITLE)]).unique(maintain_order=True)
+    if (twice := made[Columns.Item].is_duplicated()).any():
+        several = made.filter(twice)[Columns.Item]
+        raise InputError(
+            f"{path}: {several.n_unique():,} ids have several titles, the first is {several[0]!r}; keep one "
+            "of each: frame.unique(keep='first', subset='item_id', maintain_order=True)"
+        )
+    return made
 
 
 def _lines(path: Path) -> list[str]:

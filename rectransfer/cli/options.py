@@ -74,14 +74,19 @@ def add_unknown(command: ArgumentParser) -> None:
     )
 
 
-def add_catalogue(command: ArgumentParser) -> None:
+def add_catalogue(
+    command: ArgumentParser,
+    what: str = "Parquet or CSV: item_id, title and, if you like, category",
+    *,
+    required: bool = True,
+) -> None:
     """`--catalogue` and `--catalogue-columns`."""
     command.add_argument(
         "--catalogue",
         type=Path,
-        required=True,
+        required=required,
         metavar="FILE",
-        help="Parquet or CSV: item_id, title and, if you like, category",
+        help=what,
     )
     command.add_argument(
         "--catalogue-columns",

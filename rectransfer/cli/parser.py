@@ -13,7 +13,6 @@ from typing import Any, Final, NoReturn
 
 from rectransfer.cli.options import (
     add_catalogue,
-    add_columns,
     add_history,
     add_json,
     add_length,
@@ -202,12 +201,17 @@ def _score(commands: Any) -> None:
         "users",
         nargs="+",
         metavar="USERS",
-        help="Parquet files or folders: user_id; or histories, sorted by user: user_id, item_id, timestamp",
+        help="Parquet or CSV files or folders: user_id; or histories: user_id, item_id, timestamp (Parquet "
+        "sorted by user); or a .txt of ids",
     )
     add_length(command)
     add_output(command, "DIR", "a new folder, or one that the same command began")
     add_unknown(command)
-    add_columns(command)
+    add_reading(command)
+    command.add_argument("--reasons", action="store_true", help="also say why, in a column of sentences")
+    add_catalogue(
+        command, "Parquet or CSV: item_id and title; without it reasons name no items", required=False
+    )
     command.add_argument(
         "--depth", type=count_from_1, metavar="N", help="candidates that the ranker looks at of each user"
     )
@@ -218,6 +222,12 @@ def _score(commands: Any) -> None:
         "--workers", type=count_from_1, metavar="N", help="parts side by side (default: one a processor)"
     )
     command.add_argument("--memory", metavar="SIZE", help="what the process may take, such as 2GB")
+    command.add_argument(
+        "--part-users",
+        type=count_from_1,
+        metavar="N",
+        help="users of a part: fewer need less memory (default: 5,000)",
+    )
 
 
 def _evaluate(commands: Any) -> None:

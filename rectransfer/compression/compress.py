@@ -80,7 +80,7 @@ def compress(
 
     Args:
         model: Fitted or loaded; it stays as it is.
-        budget: Bytes of the saved folder, or a share of what it takes now: up to 1 is a share.
+        budget: Bytes of the saved folder, or a share of what it takes now: up to 1.0 is a share.
         settings: What to take off, instead of what the ladder has; it has to fit as well.
         seed: Of the validation users and the interval.
 
@@ -101,7 +101,11 @@ def compress(
     if not isinstance(given, Recommender):
         raise InputError(f"model is a {type(given).__name__}; expected a fitted Recommender")
     if isinstance(budget, bool) or not isinstance(budget, int | float) or not budget > 0:
-        raise InputError(f"budget={budget}; expected a number: bytes, or a share above 0 and up to 1")
+        raise InputError(f"budget={budget!r}; expected a number: bytes, or a share above 0 and up to 1")
+    if isinstance(budget, int) and budget == 1:
+        raise InputError(
+            "budget=1 may be a byte or all of them; a share is 0.5 or 1.0, bytes are more than 1"
+        )
     examples = validation(model.state, seed)
     before = measure(model, examples)
     most = budget * before.bytes if budget <= 1 else budget

@@ -8,7 +8,7 @@ from rectransfer.explain.formula import Formula
 from rectransfer.explain.others import GroupMasker, lime_weights, permutation_importance
 from rectransfer.explain.overview import EVERYTHING, importance, segments_of, transfer_share
 from rectransfer.explain.players import LARGEST, Players
-from rectransfer.explain.reasons import Reason, reason_frame, reasons_for
+from rectransfer.explain.reasons import Reason, reason_frame, reasons_for, titles_of
 from rectransfer.explain.templates import ENGLISH, Templates
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "sample_background",
     "segments_of",
     "signal_curves",
+    "titles_of",
     "transfer_share",
 ]

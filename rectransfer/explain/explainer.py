@@ -12,7 +12,7 @@ from rectransfer.explain.coalitions import pulls
 from rectransfer.explain.explanations import Explanations, Told
 from rectransfer.explain.formula import Doubles, Formula
 from rectransfer.explain.history import Entries, Split, sums
-from rectransfer.explain.lists import Part, chunks, columns_of, standing, with_items
+from rectransfer.explain.lists import Part, chunks, columns_of, in_order, standing, with_items
 from rectransfer.explain.players import Players
 from rectransfer.explain.workers import side_by_side
 from rectransfer.metrics import top_k
@@ -113,6 +113,17 @@ class Explainer:
             return self._explained(some, users.take(rows), candidates, items=items, shut=shut)
 
         yield from side_by_side(asked, chunks(examples, exclude))
+
+    def listed(self, examples: Examples, users: Vocabulary, lists: Rows) -> Iterator[Explanations]:
+        """Explain a list of each user's own, some users at a time; ranks are by score within it.
+
+        Args:
+            examples: u of them, with a history or a profile.
+            users: Their ids.
+            lists: Rows of items, each once a user, -1 where there are fewer; shape `(u, k)`.
+        """
+        for rows, some, _ in chunks(examples, None):
+            yield self._explained(some, users.take(rows), in_order(lists[rows]), k=lists.shape[1])
 
     def nothing(self, users: pl.DataType) -> Explanations:
         """No explanations, of this one's signals and groups.

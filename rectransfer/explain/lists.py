@@ -9,13 +9,14 @@ from scipy.sparse import csr_array
 
 from rectransfer.ranking import Examples
 
-__all__ = ["Part", "chunks", "columns_of", "standing", "with_items"]
+__all__ = ["Part", "chunks", "columns_of", "in_order", "standing", "with_items"]
 
 Rows = npt.NDArray[np.int64]
 Part = tuple[Rows, Examples, csr_array | None]
 """Places of some users, their histories, and what they mustn't get."""
 
 _USERS_AT_ONCE: Final = 50
+_LAST: Final = np.iinfo(np.int64).max
 
 
 def standing(
@@ -43,8 +44,13 @@ def with_items(candidates: Rows, items: Rows) -> Rows:
 
 def columns_of(candidates: Rows, items: Rows) -> Rows:
     """Where items stand among each user's candidates, which ascend and hold them all."""
-    filled = np.where(candidates < 0, np.iinfo(np.int64).max, candidates)
-    return np.stack([np.searchsorted(row, items) for row in filled])
+    return np.stack([np.searchsorted(row, items) for row in np.where(candidates < 0, _LAST, candidates)])
+
+
+def in_order(lists: Rows) -> Rows:
+    """Each user's items ascending, with -1 at the end."""
+    rows = np.sort(np.where(lists < 0, _LAST, lists), axis=1)
+    return np.where(rows == _LAST, -1, rows)
 
 
 def chunks(examples: Examples, exclude: csr_array | None) -> Iterator[Part]:

@@ -15,7 +15,7 @@ from rectransfer.explain.formula import Doubles
 from rectransfer.explain.templates import ENGLISH, Templates
 from rectransfer.vocabulary import as_ids
 
-__all__ = ["Reason", "reason_frame", "reasons_for"]
+__all__ = ["Reason", "reason_frame", "reasons_for", "titles_of"]
 
 _TITLE: Final = "title"
 _PERSON: Final = "profile."
@@ -160,7 +160,7 @@ class _Writer:
 def reasons_for(
     explained: Explanations,
     *,
-    titles: pl.DataFrame | None = None,
+    titles: pl.DataFrame | Mapping[Any, str] | None = None,
     templates: Templates = ENGLISH,
     most: int = 2,
     least: float = 0.05,
@@ -176,7 +176,7 @@ def reasons_for(
 
     Args:
         explained: What to put into words.
-        titles: `item_id` and `title`; an item without a title isn't named.
+        titles: `item_id` and `title`, or what `titles_of` makes of them; an item without a title isn't named.
         templates: The sentences.
         most: How many for each pair.
         least: What a sentence has to stand for, as a share of all that was added to the score.
@@ -185,12 +185,12 @@ def reasons_for(
         A list for each pair; empty where nothing is strong enough.
 
     Raises:
-        InputError: `titles` lacks a column or has ids of another type; `most` below 1, `least` outside
+        InputError: As `titles_of`; `most` below 1, `least` outside
             [0, 1).
     """
     if most < 1 or not 0 <= least < 1:
         raise InputError(f"most={most}, least={least}; expected at least 1, and 0 up to, but not, 1")
-    known = _titles(titles, explained.items.dtype)
+    known = titles if isinstance(titles, Mapping) else titles_of(titles, explained.items.dtype)
     writer = _Writer(explained, templates, known, most, least)
     starts = np.searchsorted(explained.told.pair, np.arange(len(explained) + 1)).tolist()
     return [writer.sentences(pair, slice(*starts[pair : pair + 2])) for pair in range(len(explained))]
@@ -229,23 +229,45 @@ def reason_frame(explained: Explanations, reasons: Iterable[Iterable[Reason]]) -
     ).hstack(words)
 
 
-def _titles(titles: pl.DataFrame | None, kind: pl.DataType) -> dict[Any, str]:
+def titles_of(titles: pl.DataFrame | None, kind: pl.DataType, name: str = "titles") -> dict[Any, str]:
+    """Ids of items to what they are called; blank titles are none.
+
+    Args:
+        titles: `item_id` and `title`.
+        kind: The type of the model's items.
+        name: What to call it in an error.
+
+    Raises:
+        InputError: It lacks a column, has ids of another type, or an id with several titles.
+
+    Examples:
+        >>> titles_of(pl.DataFrame({"item_id": [7, 9], "title": ["tea", " "]}), pl.Int64())
+        {7: 'tea'}
+    """
     if titles is None:
         return {}
     given: Any = titles
     if not isinstance(given, pl.DataFrame):
         raise InputError(
-            f"titles is a {type(given).__name__}; expected a polars frame with {Columns.Item} and {_TITLE}, "
+            f"{name} is a {type(given).__name__}; expected a polars frame with {Columns.Item} and {_TITLE}, "
             "such as pl.read_csv(FILE)"
         )
     if missing := [name for name in (Columns.Item, _TITLE) if name not in titles.columns]:
         raise InputError(
-            f"titles has no column {missing[0]!r}; its columns are {', '.join(titles.columns)}: expected "
+            f"{name} has no column {missing[0]!r}; its columns are {', '.join(titles.columns)}: expected "
             f"{Columns.Item} and {_TITLE}"
         )
     ids = as_ids(titles[Columns.Item], Columns.Item, nulls=True)
     if ids.dtype != kind and ids.len() > ids.null_count():
-        raise InputError(f"titles: {Columns.Item} is {ids.dtype} and the model's items are {kind}; cast it")
+        raise InputError(f"{name}: {Columns.Item} is {ids.dtype} and the model's items are {kind}; cast it")
     words = titles[_TITLE].cast(pl.String).str.strip_chars()
-    pairs = zip(ids.to_list(), words.to_list(), strict=True)
-    return {item: word for item, word in pairs if item is not None and word}
+    frame = pl.DataFrame({Columns.Item: ids, _TITLE: words}).drop_nulls().filter(pl.col(_TITLE) != "")
+    frame = frame.unique(maintain_order=True)
+    if (twice := frame[Columns.Item].is_duplicated()).any():
+        several = frame.filter(twice)
+        raise InputError(
+            f"{name}: {several[Columns.Item].n_unique():,} ids have several titles, the first is "
+            f"{several[Columns.Item][0]!r}; keep one of each: "
+            f"frame.unique({Columns.Item!r}, keep='first', maintain_order=True)"
+        )
+    return dict(frame.iter_rows())

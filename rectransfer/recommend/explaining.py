@@ -16,7 +16,7 @@ from rectransfer.ranking import Examples, Histories, uncut
 from rectransfer.recommend.state import State
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["asked_items", "explained", "explainer_of"]
+__all__ = ["asked_items", "by_popularity", "explained", "explainer_of"]
 
 _BACKGROUND_USERS: Final = 2_000
 _USERS_AT_ONCE: Final = 256
@@ -39,11 +39,13 @@ def asked_items(state: State, ids: pl.Series) -> npt.NDArray[np.int64]:
     Raises:
         InputError: One of them isn't on sale.
     """
+    if not ids.len():
+        raise InputError("items is empty: give the ids to explain, or None for the best k of each user")
     rows = state.items.rows(ids)
     missing = rows < 0
     missing[~missing] |= ~state.scene.on_sale[rows[~missing]]
-    if missing.any() or not len(rows):
-        example = f", for example {ids.filter(pl.Series(missing))[0]!r}" if missing.any() else ""
+    if missing.any():
+        example = f", for example {ids.filter(pl.Series(missing))[0]!r}"
         raise InputError(
             f"{int(missing.sum()):,} of the {ids.len():,} ids in items are not on sale{example}; the "
             "catalogue is that of fit(target, items=...)"
@@ -85,14 +87,14 @@ def explained(
             else explainer.asked(some, ids, items, exclude=shut)
         )
         if popular and len(strange):
-            parts.append(_by_popularity(state, explainer, users, strange, viewed, k, items))
+            parts.append(by_popularity(state, explainer, users, strange, viewed, k, items))
         if parts:
             whole = Explanations.joined(parts)
             order = np.argsort(users.rows(whole.users), kind="stable")
             yield whole.take(order) if len(parts) > 1 else whole
 
 
-def _by_popularity(
+def by_popularity(
     state: State,
     explainer: Explainer,
     users: Vocabulary,

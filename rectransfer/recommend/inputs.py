@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,11 @@ from rectransfer.ranking import Examples, Histories, uncut
 from rectransfer.recommend.state import Part, State
 from rectransfer.vocabulary import Vocabulary, as_ids
 
-__all__ = ["Asked", "OnUnknownUsers", "asked", "frame_of", "history_of", "ids_of", "joined"]
+__all__ = ["Asked", "OnUnknownUsers", "asked", "frame_of", "history_of", "ids_of", "items_of", "joined"]
 
 OnUnknownUsers = Literal["popular", "skip", "raise"]
+
+_ROW: Final = (Columns.User, Columns.Item, Columns.Timestamp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,25 +92,38 @@ def ids_of(values: Iterable[Any], name: str) -> pl.Series:
     return values.ids if isinstance(values, Vocabulary) else as_ids(values, name)
 
 
+def items_of(values: Iterable[Any]) -> pl.Series:
+    """The only ids that may be recommended; none at all are refused."""
+    ids = ids_of(values, "items")
+    if not ids.len():
+        raise InputError("items is empty, so nothing could be recommended; None allows the whole catalogue")
+    return ids
+
+
 def history_of(given: InteractionLog | pl.DataFrame) -> InteractionLog:
     """A history as a log."""
     return given if isinstance(given, InteractionLog) else read_log(given, name="history")
 
 
 def joined(log: InteractionLog, added: InteractionLog) -> InteractionLog:
-    """Two logs as one.
+    """Two logs as one; rows of `added` that `log` has already (user, item and timestamp) count once.
+
+    What was bought twice at one moment stays twice, as long as it stands in one of the two.
 
     Raises:
         InputError: A column has another type in each.
     """
-    for column in (Columns.User, Columns.Item, Columns.Timestamp):
+    for column in _ROW:
         if log.frame[column].dtype != added.frame[column].dtype:
             raise InputError(
                 f"history: {column} is {added.frame[column].dtype} and in the target's log "
                 f"{log.frame[column].dtype}; cast it"
             )
     names = [column for column in log.frame.columns if column in added.frame.columns]
-    return InteractionLog.from_frame(pl.concat([log.frame.select(names), added.frame.select(names)]))
+    if Columns.Session in names and log.frame[Columns.Session].dtype != added.frame[Columns.Session].dtype:
+        names.remove(Columns.Session)
+    new = added.frame.join(log.frame, on=list(_ROW), how="anti", maintain_order="left")
+    return InteractionLog.from_frame(pl.concat([log.frame.select(names), new.select(names)]))
 
 
 def frame_of(items: Vocabulary, users: Vocabulary, parts: Sequence[Part]) -> pl.DataFrame:

@@ -1,10 +1,11 @@
 """Scoring everybody with a fitted model: what `Recommender.score` and `rectransfer score` run."""
 
 import functools
+import hashlib
 import importlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from rectransfer.errors import InputError, RectransferError, UnknownUserError
 from rectransfer.recommend.scorer import Scorer, ScoringOptions, digest_of, serve
 from rectransfer.recommend.state import State
 from rectransfer.recommend.store import KIND, read
+from rectransfer.recommend.telling import Teller
 from rectransfer.scoring import Finished, Part, Scored, Source, as_bytes, score_parts
 from rectransfer.scoring.run import Engine, score_part
 from rectransfer.serving import Server
@@ -41,6 +43,7 @@ def run_job(
     engine: Where,
     workers: int | None,
     memory: int | str | None,
+    titles: Mapping[Any, str],
     progress: bool,
 ) -> Scored:
     """Score whom isn't scored yet.
@@ -55,6 +58,7 @@ def run_job(
         engine: `"local"` or `"ray"`.
         workers: Parts worked on side by side; by default one a processor, of this machine or of the cluster.
         memory: What this process may take.
+        titles: Ids of items to what reasons call them.
         progress: Whether to show progress.
 
     Raises:
@@ -70,11 +74,13 @@ def run_job(
         "rectransfer": library_versions()["rectransfer"],
         **asdict(options),
     }
+    if options.reasons:
+        job["titles"] = hashlib.sha256(repr(sorted(titles.items())).encode()).hexdigest()
 
     if engine == "ray":
-        elsewhere = _on_ray(saved, options, n_workers)
+        elsewhere = _on_ray(saved, options, titles, n_workers)
         return score_parts(source, _nowhere, folder, job=job, engine=elsewhere, progress=progress)
-    scorer = functools.cache(lambda: Scorer(state, server(), options))
+    scorer = functools.cache(lambda: Scorer(state, server(), options, _teller(state, options, titles)))
     with threadpool_limits(1):  # parts run side by side, and rows must not depend on how BLAS splits its work
         return score_parts(
             source,
@@ -88,15 +94,21 @@ def run_job(
         )
 
 
+def _teller(state: State, options: ScoringOptions, titles: Mapping[Any, str]) -> Teller | None:
+    return Teller.of(state, titles) if options.reasons else None
+
+
 def _nowhere(frame: pl.DataFrame) -> pl.DataFrame:
     raise AssertionError(f"{frame.height} rows came here instead of going to Ray")
 
 
-def _on_ray(saved: Callable[[], Path], options: ScoringOptions, workers: int) -> Engine:
+def _on_ray(
+    saved: Callable[[], Path], options: ScoringOptions, titles: Mapping[Any, str], workers: int
+) -> Engine:
     on_ray: Any = importlib.import_module(_RAY)
 
     def run(source: Source, folder: Path, parts: list[Part]) -> Iterator[Finished]:
-        make = functools.partial(_worker, saved(), options, source, folder.resolve())
+        make = functools.partial(_worker, saved(), options, titles, source, folder.resolve())
         failed: dict[str, str] = {}
         for row in on_ray.stream(make, [asdict(part) for part in parts], workers):
             if row["error"]:
@@ -109,12 +121,14 @@ def _on_ray(saved: Callable[[], Path], options: ScoringOptions, workers: int) ->
     return run
 
 
-def _worker(model: Path, options: ScoringOptions, source: Source, folder: Path) -> Callable[[Any], Any]:
+def _worker(
+    model: Path, options: ScoringOptions, titles: Mapping[Any, str], source: Source, folder: Path
+) -> Callable[[Any], Any]:
     """What a worker does: it loads the model once, and scores parts."""
     threadpool_limits(1)
     saved = load_artefact(model, kind=KIND)
     state, _ = read(saved, saved.card.get(KIND))
-    scorer = Scorer(state, serve(state), options)
+    scorer = Scorer(state, serve(state), options, _teller(state, options, titles))
     nothing = {
         "error": "",
         "message": "",

@@ -21,7 +21,7 @@ from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.explains import Explains
 from rectransfer.recommend.fit import Fitted, fit
 from rectransfer.recommend.ground import prepare
-from rectransfer.recommend.inputs import OnUnknownUsers, asked, frame_of, ids_of
+from rectransfer.recommend.inputs import OnUnknownUsers, asked, frame_of, ids_of, items_of
 from rectransfer.recommend.scores import Scores
 from rectransfer.recommend.state import State
 from rectransfer.recommend.store import KIND, read
@@ -150,7 +150,8 @@ class Recommender(Explains, Scores):
             users: Ids, in the order wanted; by default all of the target's users or, where there is a
                 `history`, all of its users.
             k: How many a user; fewer come back where fewer are left.
-            history: What users did whom the model has never seen, or what known users did since.
+            history: What users did whom the model has never seen, or what known users did since. Rows that
+                the model's log has already (user, item and timestamp) count once.
             items: The only ids that may be recommended.
             blocked: Ids that may not be recommended to anybody; unknown ones don't matter.
             filter_viewed: Whether items that the user has had in the target (or in `history`) are left out.
@@ -167,7 +168,7 @@ class Recommender(Explains, Scores):
         """
         state = self._fitted
         who = asked(state, users, k, history, on_unknown_users)
-        allowed = None if items is None else state.allowed(ids_of(items, "items"))
+        allowed = None if items is None else state.allowed(items_of(items))
         if blocked is not None:
             allowed = state.without(ids_of(blocked, "blocked"), allowed)
         viewed = csr_array((len(who.users), len(state.items)))

@@ -16,8 +16,9 @@ from rectransfer.errors import InputError, UnknownUserError
 from rectransfer.logs import InteractionLog
 from rectransfer.ranking import Histories
 from rectransfer.recommend.inputs import frame_of, history_of, joined
-from rectransfer.recommend.state import State
-from rectransfer.serving import DEPTH, Prepared, Server, prepare
+from rectransfer.recommend.state import Part, State
+from rectransfer.recommend.telling import Teller
+from rectransfer.serving import DEPTH, Server, prepare
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["Scorer", "ScoringOptions", "digest_of", "serve"]
@@ -37,12 +38,14 @@ class ScoringOptions:
         filter_viewed: Whether items that the user has had are left out.
         on_unknown_users: What users without any history get: `"popular"`, `"skip"`, or an error (`"raise"`).
         depth: Candidates that the ranker looks at of each user.
+        reasons: Whether each row says why.
     """
 
     k: int = 10
     filter_viewed: bool = True
     on_unknown_users: str = "popular"
     depth: int = DEPTH
+    reasons: bool = False
 
     def __post_init__(self) -> None:
         for name in ("k", "depth"):
@@ -73,14 +76,16 @@ class Scorer:
         state: A fitted model.
         server: The same, laid out for speed.
         options: What is asked.
+        teller: Gives reasons, where they are asked for.
     """
 
     state: State
     server: Server
     options: ScoringOptions = field(default_factory=ScoringOptions)
+    teller: Teller | None = None
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The rows of a part: `user_id`, `item_id`, `score` and `rank`.
+        """The rows of a part: `user_id`, `item_id`, `score` and `rank`, and `reasons` if asked for.
 
         Args:
             frame: `user_id`, each once; or all rows of some users: `user_id`, `item_id`, `timestamp`.
@@ -96,10 +101,11 @@ class Scorer:
                 users = Vocabulary(frame[Columns.User])
                 histories = _some(self._known, self._known.users.rows(users.ids), users)
                 viewed = self._had(users)
-            return self._rank(users, prepare(histories, len(self.state.items)), viewed)
+            return self._rank(users, histories, viewed)
 
-    def _rank(self, users: Vocabulary, examples: Prepared, viewed: csr_array) -> pl.DataFrame:
+    def _rank(self, users: Vocabulary, histories: Histories, viewed: csr_array) -> pl.DataFrame:
         state, options = self.state, self.options
+        examples = prepare(histories, len(state.items))
         if not options.filter_viewed:
             viewed = csr_array(viewed.shape, dtype=np.float32)
         known = state.known(examples)
@@ -115,7 +121,25 @@ class Scorer:
         parts = [(ranked.users[told], ranked.items[told], ranked.scores[told], ranked.ranks[told])]
         if options.on_unknown_users == "popular" and not known.all():
             parts.append(state.popular(np.flatnonzero(~known), options.k, viewed, None))
-        return frame_of(state.items, users, parts)
+        rows = frame_of(state.items, users, parts)
+        return rows if self.teller is None else self._with_reasons(rows, users, histories, viewed, parts)
+
+    def _with_reasons(
+        self,
+        rows: pl.DataFrame,
+        users: Vocabulary,
+        histories: Histories,
+        viewed: csr_array,
+        parts: list[Part],
+    ) -> pl.DataFrame:
+        assert self.teller is not None  # noqa: S101 (only called where there is one)
+        told, *popular = parts
+        found = [self.teller.told(users, histories, told)]
+        if popular:
+            strangers = np.unique(popular[0][0])
+            found.append(self.teller.popular(users, strangers, viewed, self.options.k))
+        key = [Columns.User, Columns.Item]
+        return rows.join(pl.concat(found), on=key, how="left", maintain_order="left")
 
     def _of_histories(self, frame: pl.DataFrame) -> tuple[Vocabulary, Histories, csr_array]:
         added, items = history_of(frame), self.state.items

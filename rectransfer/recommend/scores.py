@@ -6,15 +6,16 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from rectransfer.columns import Columns
 from rectransfer.engines import Where
+from rectransfer.errors import InputError
+from rectransfer.explain import titles_of
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.holder import Holder
 from rectransfer.recommend.inputs import OnUnknownUsers
 from rectransfer.recommend.job import run_job
 from rectransfer.recommend.scorer import ScoringOptions, serve
 from rectransfer.recommend.store import KIND
-from rectransfer.scoring import Scored, open_source
+from rectransfer.scoring import PART_USERS, Scored, open_source
 from rectransfer.serving import DEPTH, Server
 
 __all__ = ["Scores"]
@@ -34,9 +35,13 @@ class Scores(Holder):
         k: int = 10,
         *,
         columns: Mapping[str, str] | None = None,
+        times: str | None = None,
         filter_viewed: bool = True,
         on_unknown_users: OnUnknownUsers = "popular",
+        reasons: bool = False,
+        titles: pl.DataFrame | None = None,
         depth: int = DEPTH,
+        part_users: int = PART_USERS,
         engine: Where = "local",
         workers: int | None = None,
         memory: int | str | None = None,
@@ -48,14 +53,20 @@ class Scores(Holder):
         model's, and its ranker looks at `depth` candidates of each user.
 
         Args:
-            users: Parquet files, a folder of them, a frame or a column: `user_id`; or histories, sorted by
-                user: `user_id`, `item_id`, `timestamp`; they add to what the model knows about its users.
+            users: Parquet or CSV files, a folder of them, text files of an id a line, a frame or a column:
+                `user_id`; or histories, sorted by user: `user_id`, `item_id`, `timestamp`; they add to what
+                the model knows about its users, and rows that it knows already count once.
             out: A new folder, or one that the same job began.
             k: How many items a user.
             columns: Your names to ours.
+            times: The format of times in text files, where it isn't found out: `"%d.%m.%Y"`.
             filter_viewed: As `recommend`.
             on_unknown_users: As `recommend`.
+            reasons: Whether a column `reasons` says why: the sentences of `Recommender.reasons` as a list,
+                empty where nothing speaks for an item clearly enough. It takes many times as long.
+            titles: `item_id` and `title`, for reasons; an item without a title isn't named.
             depth: Candidates that the ranker looks at: more is nearer to `recommend`, and slower.
+            part_users: Users of a part: fewer need less memory at once.
             engine: `"local"`, or `"ray"`: the same rows, on a cluster. Workers need to see `users` and `out`.
             workers: Parts worked on side by side; by default one a processor.
             memory: What the process may take, such as `"2GB"`.
@@ -67,12 +78,18 @@ class Scores(Holder):
         Raises:
             NotFittedError: `fit` has to come first.
             UnknownUserError: As asked for.
-            InputError: Users that cannot be used; a folder with another job. Finished parts are kept.
+            InputError: Users that cannot be used; a folder with another job, or that another run holds.
+                Finished parts are kept.
             ArtefactError: A part could not be written. Finished parts are kept.
         """
         state = self._fitted
-        options = ScoringOptions(k, filter_viewed, on_unknown_users, depth)
-        source = open_source(users, columns=columns, like=state.target[Columns.User].dtype)
+        if titles is not None and not reasons:
+            raise InputError("titles are for reasons: pass reasons=True, too")
+        options = ScoringOptions(k, filter_viewed, on_unknown_users, depth, reasons)
+        called = titles_of(titles, state.items.dtype)
+        source = open_source(
+            users, columns=columns, like=state.log.frame.schema, times=times, part_users=part_users
+        )
         with TemporaryDirectory(prefix="rectransfer-") as folder:
             return run_job(
                 state,
@@ -84,6 +101,7 @@ class Scores(Holder):
                 engine=engine,
                 workers=workers,
                 memory=memory,
+                titles=called,
                 progress=progress,
             )
 

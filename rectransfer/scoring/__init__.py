@@ -8,10 +8,11 @@ the same command goes on where it was stopped.
 from rectransfer.scoring.manifest import MANIFEST, Finished
 from rectransfer.scoring.memory import as_bytes, resident
 from rectransfer.scoring.run import Scored, read_scores, score_parts
-from rectransfer.scoring.source import Part, Source, open_source
+from rectransfer.scoring.source import PART_USERS, Part, Source, open_source
 
 __all__ = [
     "MANIFEST",
+    "PART_USERS",
     "Finished",
     "Part",
     "Scored",

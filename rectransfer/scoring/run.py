@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from tqdm import tqdm
 
 from rectransfer.columns import Columns
 from rectransfer.errors import ArtefactError, InputError
+from rectransfer.scoring.lock import held
 from rectransfer.scoring.manifest import MANIFEST, Finished, Manifest, read_lines, sha256_of
 from rectransfer.scoring.memory import in_words, peak, resident
 from rectransfer.scoring.source import Part, Source
@@ -87,7 +89,8 @@ def score_parts(
         What is there in all.
 
     Raises:
-        InputError: The folder holds another job, or a row cannot be used; finished parts are kept.
+        InputError: The folder holds another job, or another run holds the folder; a file cannot be read, or
+            memory doesn't do. Finished parts are kept.
         ArtefactError: A part could not be written; finished parts are kept.
 
     Examples:
@@ -101,30 +104,38 @@ def score_parts(
         (2, 3, 3)
     """
     began, folder = time.perf_counter(), Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in folder.glob(f"{_TEMPORARY}*"):  # of a run that was killed
-            path.unlink(missing_ok=True)
-        manifest = Manifest(folder, {**job, "input": source.digest}, len(source.parts))
-    except OSError as error:
-        raise ArtefactError(
-            f"{folder} cannot be written ({error.strerror or error}); choose another folder"
-        ) from error
-    missing = [part for part in source.parts if not manifest.intact(part.number)]
-    kept = [manifest.finished[one.number].users for one in source.parts if one not in missing]
-    if kept:
-        logger.info("%s: %s of %s parts are finished", folder, len(kept), len(source.parts))
-    if before is not None and missing:
-        before()
-    run = engine or threads(score, workers, memory)
-    with tqdm(total=source.n_users, initial=sum(kept), unit=" users", disable=not progress) as bar:
-        found = run(source, folder, missing)
-        for one in found:
-            try:
-                manifest.add(one)
-            except OSError as error:
-                raise _unwritable(folder / MANIFEST, error) from error
-            bar.update(one.users)
+    job = {
+        **job,
+        "input": source.digest,
+        "part_users": source.part_users,
+        "part_rows": source.part_rows,
+    }
+    _require_apart(folder, source)
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(folder))
+            for path in folder.glob(f"{_TEMPORARY}*"):  # of a run that was killed
+                path.unlink(missing_ok=True)
+            manifest = Manifest(folder, job, len(source.parts))
+        except OSError as error:
+            raise ArtefactError(
+                f"{folder} cannot be written ({error.strerror or error}); choose another folder"
+            ) from error
+        missing = [part for part in source.parts if not manifest.intact(part.number)]
+        kept = [manifest.finished[one.number].users for one in source.parts if one not in missing]
+        if kept:
+            logger.info("%s: %s of %s parts are finished", folder, len(kept), len(source.parts))
+        if before is not None and missing:
+            before()
+        run = engine or threads(score, workers, memory)
+        with tqdm(total=source.n_users, initial=sum(kept), unit=" users", disable=not progress) as bar:
+            for one in run(source, folder, missing):
+                try:
+                    manifest.add(one)
+                except OSError as error:
+                    raise _unwritable(folder / MANIFEST, error) from error
+                bar.update(one.users)
     every = manifest.finished.values()
     return Scored(
         folder,
@@ -147,7 +158,7 @@ def threads(score: Score, workers: int, memory: int | None = None) -> Engine:
             before = resident()
             first = next(left)
             yield score_part(source, score, folder, first)
-            width = _width(workers, memory, before, peak() - before)
+            width = _width(workers, memory, before, peak() - before, source)
         with ThreadPoolExecutor(width) as pool:
             yield from _as_they_come(lambda part: score_part(source, score, folder, part), left, pool, width)
 
@@ -158,7 +169,7 @@ def score_part(source: Source, score: Score, folder: Path, part: Part) -> Finish
     """Read a part, score it, and put it on disk in one step.
 
     Raises:
-        InputError: A row cannot be used.
+        InputError: The part cannot be read.
         ArtefactError: The file could not be written.
     """
     frame = source.read(part)
@@ -221,17 +232,29 @@ def _as_they_come(
         running |= {pool.submit(work, part) for part in islice(left, len(done))}
 
 
-def _width(workers: int, memory: int, before: int, part: int) -> int:
+def _width(workers: int, memory: int, before: int, part: int, source: Source) -> int:
     """How many parts fit side by side."""
     if before + part > memory:
+        smaller = f", or begin a new folder with part_users (--part-users) below {source.part_users:,}"
         raise InputError(
             f"memory={in_words(memory)}: the process had {in_words(before)} before the first part and "
-            f"{in_words(before + part)} with it; allow more, or make parts smaller. Finished parts are kept"
+            f"{in_words(before + part)} with it; allow more (finished parts are "
+            f"kept){smaller if before < memory else ''}"
         )
     fit = 1 + int((memory - before - part) // max(part, 1))
     if fit < workers:
         logger.warning("memory=%s: %s of %s parts side by side", in_words(memory), fit, workers)
     return max(1, min(workers, fit))
+
+
+def _require_apart(folder: Path, source: Source) -> None:
+    """Refuses a folder whose parts would be users of the next run."""
+    within = [one for one in source.given.folders if folder.resolve().is_relative_to(one.resolve())]
+    if within:
+        raise InputError(
+            f"{folder} lies within {within[0]}, which holds the users: its parts would be read as users; "
+            "choose a folder elsewhere"
+        )
 
 
 def _unwritable(path: Path, error: Exception) -> ArtefactError:

@@ -83,7 +83,7 @@ def test_stronger_steps_are_smaller(model):
 def test_budgets_that_cannot_be_kept_name_the_smallest(model):
     with pytest.raises(InputError, match=r"nothing fits into 100 bytes: the smallest takes [\d,]+ \(int8"):
         compress(model, budget=100)
-    for wrong in (0, -1, float("nan")):
+    for wrong in (0, -1, float("nan"), True, 1):
         with pytest.raises(InputError, match="budget"):
             compress(model, budget=wrong)
     with pytest.raises(InputError, match="nothing fits"):

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from rectransfer.engines import map_all
-from rectransfer.errors import InputError
+from rectransfer.errors import UnknownUserError
 from rectransfer.logs import PlantedConfig, PlantedDomains, plant
 from rectransfer.pretrained import pretrain_all
 from rectransfer.recommend import Recommender
@@ -95,16 +95,23 @@ def test_what_one_engine_began_the_other_ends(model: Recommender, users: Path, t
     assert read_scores(tmp_path).collect().equals(whole)
 
 
-def test_a_bad_row_is_named_and_finished_parts_are_kept(
+def test_a_user_who_cannot_be_scored_is_named_and_finished_parts_are_kept(
     model: Recommender, users: Path, tmp_path: Path
 ) -> None:
     frame = pl.read_parquet(users).with_row_index()
-    bad = frame.with_columns(item_id=pl.when(pl.col("index") < 400_000).then("item_id")).drop("index")
-    bad.write_parquet(tmp_path / "users.parquet")
+    item = pl.when(pl.col("index") < 400_000).then("item_id").otherwise(pl.lit("mystery"))
+    frame.with_columns(item_id=item).drop("index").write_parquet(tmp_path / "users.parquet")
 
-    # whichever of the bad parts comes first
-    with pytest.raises(InputError, match=r"rows have no item_id, the first is row 4\d0,000"):
-        model.score(tmp_path / "users.parquet", tmp_path / "out", 5, engine="ray", workers=2)
+    with pytest.raises(UnknownUserError, match="of the users have no history here"):
+        model.score(
+            tmp_path / "users.parquet",
+            tmp_path / "out",
+            5,
+            on_unknown_users="raise",
+            engine="ray",
+            workers=2,
+        )
+
     assert (tmp_path / "out" / "part-00000.parquet").exists()
 
 

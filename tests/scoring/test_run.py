@@ -172,7 +172,7 @@ def test_a_manifest_that_cannot_be_added_to_stays_whole(
 
 
 def test_memory_that_does_not_do_is_an_error_that_says_what_does(tmp_path: Path, users: Source) -> None:
-    with pytest.raises(InputError, match=r"memory=1 MB: the process had .* allow more"):
+    with pytest.raises(InputError, match=r"memory=1 MB: the process had .* allow more \(finished"):
         score_parts(users, rows_of, tmp_path, job=JOB, memory=10**6)
 
     assert score_parts(users, rows_of, tmp_path, job=JOB, memory=10**11, workers=2).done_now == 4
@@ -200,3 +200,37 @@ def test_a_folder_without_a_finished_part_may_be_begun_with_another_input(
         score_parts(users, fails, tmp_path, job=JOB | {"model": "n"})
 
     assert score_parts(users, rows_of, tmp_path, job=JOB).done_now == len(users.parts)
+
+
+def test_a_file_that_is_damaged_in_the_middle_is_named_and_finished_parts_are_kept(tmp_path: Path) -> None:
+    noise = pl.int_range(30_000, eager=True).hash(seed=1).cast(pl.String)
+    frame = pl.DataFrame({"user_id": pl.int_range(30_000, eager=True) // 3, "item_id": noise, "timestamp": 1})
+    frame[:3].write_parquet(tmp_path / "a.parquet")
+    path = tmp_path / "b.parquet"
+    frame[3:].write_parquet(path, row_group_size=10_000, use_pyarrow=False)
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2 : len(raw) // 2 + 500] = bytes(500)
+    path.write_bytes(raw)
+    source = open_source([tmp_path / "a.parquet", path], part_users=1_000)
+
+    with pytest.raises(
+        InputError, match=r"b\.parquet: row \d+,\d97 \(from 0\) and the 2,999 after it cannot be"
+    ):
+        score_parts(source, lambda part: part, tmp_path / "out", job=JOB)
+    assert len(list((tmp_path / "out").glob("part-*"))) > 1
+
+
+def test_a_folder_among_the_users_is_refused(tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": [1]}).write_parquet(tmp_path / "users.parquet")
+
+    with pytest.raises(InputError, match="which holds the users: its parts would be read as users"):
+        score_parts(open_source(tmp_path), rows_of, tmp_path / "out", job=JOB)
+    assert not (tmp_path / "out").exists()
+
+
+def test_parts_cut_otherwise_are_not_mixed(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user_id": range(10)})
+    score_parts(open_source(frame, part_users=6), rows_of, tmp_path, job=JOB)
+
+    with pytest.raises(InputError, match="another part_users: part_users was 6, now 7"):
+        score_parts(open_source(frame, part_users=7), rows_of, tmp_path, job=JOB)

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from rectransfer.errors import InputError
+from rectransfer.logs import InteractionLog
 from rectransfer.scoring import open_source
 
 HISTORIES = pl.DataFrame(
@@ -53,13 +54,25 @@ def test_other_names_are_told() -> None:
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        (pl.DataFrame({"user_id": ["a", None]}), "1 of 2 rows have no user_id"),
-        (pl.DataFrame({"user_id": [1.5]}), "ids are integers or text"),
+        (
+            pl.DataFrame({"user_id": ["a", None]}),
+            r"users: row 1 \(from 0\): 1 row has no user_id, this is the first; leave them out",
+        ),
+        (
+            pl.DataFrame({"user_id": [1.5]}),
+            "user_id is Float64; ids are integers or text: cast it, to pl.Int64 where",
+        ),
         (pl.DataFrame({"customer": [1]}), "no column 'user_id'; its columns are customer"),
         (pl.DataFrame({"user_id": []}, schema={"user_id": pl.Int64}), "holds no users"),
         (HISTORIES.clear(), "holds no users"),
-        (HISTORIES.reverse(), "sorted by user, and row 1 .* goes back; sort"),
-        (HISTORIES.with_columns(user_id=pl.Series([1, 1, None, 3, 3, 3, 7])), "row 2 .* has no user_id"),
+        (
+            HISTORIES.reverse(),
+            r"row 1 \(from 0\): histories have to be sorted by user, and here 3 comes after 7; sort",
+        ),
+        (
+            HISTORIES.with_columns(user_id=pl.Series([1, 1, None, 3, 3, 3, 7])),
+            r"row 2 \(from 0\): 1 row has no user_id",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused(frame: pl.DataFrame, words: str) -> None:
@@ -68,18 +81,138 @@ def test_what_cannot_be_used_is_refused(frame: pl.DataFrame, words: str) -> None
 
 
 def test_ids_of_another_type_are_refused() -> None:
-    with pytest.raises(InputError, match="user_id is Int64 and the model's are String; cast them"):
-        open_source(pl.DataFrame({"user_id": [1]}), like=pl.String())
+    with pytest.raises(InputError, match="user_id is Int64 and the model's are String; cast it"):
+        open_source(pl.DataFrame({"user_id": [1]}), like={"user_id": pl.String()})
 
 
-def test_a_bad_row_is_named(tmp_path: Path) -> None:
-    frame = HISTORIES.with_columns(item_id=pl.Series(["a", "b", "a", "c", None, "d", "a"]))
-    frame.write_parquet(tmp_path / "users.parquet")
-    source = open_source(tmp_path / "users.parquet", part_users=2)
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        ({"item_id": None}, "2 rows have no item_id"),
+        ({"timestamp": None}, "2 rows have no timestamp"),
+        ({"user_id": None}, "2 rows have no user_id"),
+        ({"weight": 0.0}, "2 rows have a weight that isn't a number above 0"),
+        ({"weight": float("nan")}, "2 rows have a weight that isn't a number above 0"),
+        ({"weight": None}, "2 rows have no weight"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_file_and_its_row_there(
+    tmp_path: Path, harm: dict[str, float | None], words: str
+) -> None:
+    good = HISTORIES.with_columns(weight=1.0)
+    good[:3].write_parquet(tmp_path / "a.parquet")
+    bad = pl.int_range(pl.len()).is_in([2, 3])
+    (column, value), *_ = harm.items()
+    last = good[3:].with_columns(pl.when(bad).then(pl.lit(value)).otherwise(column).alias(column))
+    last.write_parquet(tmp_path / "b.parquet")
 
-    assert source.read(source.parts[0]).height == 3
-    with pytest.raises(InputError, match=r"users\.parquet: 1 rows have no item_id, the first is row 4 "):
-        source.read(source.parts[1])
+    with pytest.raises(
+        InputError, match=rf"b\.parquet: row 2 \(from 0\): {words}, this is the first; leave them out"
+    ):
+        open_source(tmp_path, part_users=2)
+
+
+@pytest.mark.parametrize(
+    ("frame", "like", "words"),
+    [
+        (HISTORIES.with_columns(pl.col("timestamp") + 0.5), {}, "7 rows have a timestamp that is no whole"),
+        (HISTORIES.with_columns(timestamp=pl.lit("now")), {}, "timestamp is String, which is no time; parse"),
+        (HISTORIES.with_columns(weight=pl.lit("1")), {}, "weight is String; a weight is a number"),
+        (HISTORIES, {"item_id": pl.Int64()}, "item_id is String and the model's are Int64; cast"),
+        (HISTORIES, {"timestamp": pl.Datetime("us")}, "timestamp is Int64 and the model's are Datetime"),
+        (pl.DataFrame({"user_id": pl.Series([2**63], dtype=pl.UInt64)}), {}, r"a user_id above 2\*\*63"),
+        (pl.DataFrame({"user_id": [[1]]}), {}, "user_id is List.*cast it to pl.String"),
+    ],
+)
+def test_types_are_checked_before_anything_is_scored(
+    frame: pl.DataFrame, like: dict[str, pl.DataType], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        open_source(frame, like=like)
+
+
+def test_weights_are_checked_and_not_read_again() -> None:
+    source = open_source(HISTORIES.with_columns(weight=2))
+
+    assert source.read(source.parts[0]).columns == ["user_id", "item_id", "timestamp"]
+
+
+def test_times_with_a_zone_and_dates_are_what_a_log_makes_of_them() -> None:
+    moments = pl.datetime_range(
+        pl.datetime(2024, 5, 1), pl.datetime(2024, 5, 7), "1d", time_zone="Asia/Tokyo"
+    )
+    frame = HISTORIES.with_columns(timestamp=moments)
+    source = open_source(frame, like={"timestamp": pl.Datetime("us")})
+
+    assert source.read(source.parts[0]).equals(InteractionLog.from_frame(frame).frame)
+
+
+def test_files_whose_columns_differ_are_named(tmp_path: Path) -> None:
+    HISTORIES[:3].with_columns(note=1).write_parquet(tmp_path / "a.parquet")
+    other = tmp_path / "b.parquet"
+    HISTORIES[3:].with_columns(note=pl.lit("x"), more=2).write_parquet(other)
+    assert open_source(tmp_path).n_users == 4  # what else is there may differ
+
+    HISTORIES[3:].with_columns(pl.col("user_id").cast(pl.Int32)).write_parquet(other)
+    with pytest.raises(
+        InputError, match=r"b\.parquet: user_id is Int32, and in .*a\.parquet it is Int64; write"
+    ):
+        open_source(tmp_path)
+    HISTORIES[3:].drop("item_id", "timestamp").write_parquet(other)
+    with pytest.raises(InputError, match=r"b\.parquet has no column 'item_id' .* and .*a\.parquet has one"):
+        open_source(tmp_path)
+
+
+def test_text_files_are_read_as_the_models_ids_are(tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("customer,age\n7,30\n0042,20\n")
+    (tmp_path / "users.txt").write_text("7\n\n 42 \n7\n")
+    text, whole = {"user_id": pl.String()}, {"user_id": pl.Int64()}
+    names = {"customer": "user_id"}
+
+    def ids(file: str, like: dict[str, pl.DataType], columns: dict[str, str] | None = None) -> list[object]:
+        source = open_source(tmp_path / file, like=like, columns=columns)
+        return source.read(source.parts[0])["user_id"].to_list()
+
+    assert ids("users.csv", text, names) == ids("users.csv", {}, names) == ["7", "0042"]
+    assert ids("users.txt", whole) == ids("users.txt", {}) == [7, 42]
+    assert ids("users.txt", text) == ["7", "42"]
+    with pytest.raises(
+        InputError, match=r"csv: row 1 \(from 0\): 1 row has a user_id that isn't a whole number"
+    ):
+        ids("users.csv", whole, names)
+
+
+def test_histories_in_text_are_sorted_and_their_times_parsed(tmp_path: Path) -> None:
+    like = {"user_id": pl.Int64(), "item_id": pl.String(), "timestamp": pl.Datetime("us")}
+    lines = ["2,07,2024-05-02", "1,x,2024-05-03", "2,y,2024-05-01"]
+    path = tmp_path / "h.csv"
+    path.write_text("\n".join(["user_id,item_id,timestamp", *lines]))
+    source = open_source(path, like=like)
+    rows = source.read(source.parts[0])
+
+    assert rows.schema == like
+    assert rows.select("user_id", "item_id").rows() == [(1, "x"), (2, "07"), (2, "y")]
+    path.write_text("\n".join(["user_id,item_id,timestamp", "2,a,02.05.2024", "1,b,03.05.2024", "1,c,soon"]))
+    with pytest.raises(
+        InputError, match=r"h\.csv: row 2 .* timestamp that isn't a time, the first is 'soon'; name"
+    ):
+        open_source(path, like=like, times="%d.%m.%Y")
+    with pytest.raises(InputError, match="isn't a time"):
+        open_source(path, like=like)
+    path.write_text("user_id,item_id,timestamp,weight\n1,a,2024-05-02,1\n1,,2024-05-02,1\n")
+    with pytest.raises(InputError, match=r"h\.csv: row 1 \(from 0\): 1 row has no item_id"):
+        open_source(path, like=like)
+
+
+def test_a_file_of_no_text_or_of_nothing_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "u.csv"
+    path.write_bytes(b"user_id\n\xff\xfe\n")
+    with pytest.raises(InputError, match=r"u\.csv cannot be read"):
+        open_source(path)
+    for name in ("u.csv", "u.txt", "u.parquet"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(InputError, match=r"u\.\w+.*(0 bytes|holds no users)"):
+            open_source(tmp_path / name)
 
 
 def test_a_file_that_is_cut_short_is_named(tmp_path: Path) -> None:
@@ -87,7 +220,7 @@ def test_a_file_that_is_cut_short_is_named(tmp_path: Path) -> None:
     HISTORIES.write_parquet(path)
     path.write_bytes(path.read_bytes()[:-20])
 
-    with pytest.raises(InputError, match=r"users\.parquet cannot be read .* is it Parquet, and whole"):
+    with pytest.raises(InputError, match=r"users\.parquet cannot be read .* is it damaged or cut short"):
         open_source(path)
     with pytest.raises(InputError, match="no such file"):
         open_source(tmp_path / "other.parquet")
@@ -99,6 +232,7 @@ def test_the_digest_tells_sources_apart(tmp_path: Path) -> None:
     a, b, c = (open_source(tmp_path / f"{name}.parquet").digest for name in "abc")
 
     assert a == b != c
+    assert open_source(HISTORIES.rename({"item_id": "other"}), columns={"other": "item_id"}).digest != a
     assert (
         open_source(HISTORIES).digest
         == open_source(HISTORIES.clone()).digest

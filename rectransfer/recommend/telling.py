@@ -1,0 +1,78 @@
+"""Reasons for the rows of a part: what `Recommender.reasons` says, of the lists that were scored."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import csr_array
+
+from rectransfer.columns import Columns
+from rectransfer.explain import BACKGROUND, Explainer, Explanations, reasons_for
+from rectransfer.ranking import Histories, uncut
+from rectransfer.recommend.explaining import by_popularity, explainer_of
+from rectransfer.recommend.state import Part, State
+from rectransfer.vocabulary import Vocabulary
+
+__all__ = ["REASONS", "Teller"]
+
+REASONS: Final = "reasons"
+"""The column: a list of sentences, empty where nothing speaks for an item clearly enough."""
+
+
+@dataclass(frozen=True, eq=False)
+class Teller:
+    """Puts lists into words.
+
+    Attributes:
+        state: A fitted model.
+        explainer: Of it.
+        titles: Ids of items to what they are called; an item without a title isn't named.
+    """
+
+    state: State
+    explainer: Explainer
+    titles: Mapping[Any, str] = field(repr=False)
+
+    @classmethod
+    def of(cls, state: State, titles: Mapping[Any, str]) -> "Teller":
+        """One for a model; it draws what it compares with, the same for equal models."""
+        return cls(state, explainer_of(state, BACKGROUND, 0), titles)
+
+    def told(self, users: Vocabulary, histories: Histories, ranked: Part) -> pl.DataFrame:
+        """Reasons of users about whom something is known: `user_id`, `item_id` and `reasons`.
+
+        Args:
+            users: u of them.
+            histories: Theirs, in the same order.
+            ranked: What they get.
+        """
+        owner, item, _, rank = ranked
+        rows, place = np.unique(owner, return_inverse=True)
+        lists = np.full((len(rows), int(rank.max(initial=0))), -1, np.int64)
+        lists[place, rank - 1] = item
+        examples = uncut(histories, len(self.state.items)).take(rows)
+        return self._frame(self.explainer.listed(examples, Vocabulary(users.take(rows)), lists), users)
+
+    def popular(
+        self, users: Vocabulary, strangers: npt.NDArray[np.int64], viewed: csr_array, k: int
+    ) -> pl.DataFrame:
+        """Reasons of users about whom nothing is known, who get the best sellers; else as `told`."""
+        found = by_popularity(self.state, self.explainer, users, strangers, viewed, k, None)
+        return self._frame([found], users)
+
+    def _frame(self, parts: Iterable[Explanations], users: Vocabulary) -> pl.DataFrame:
+        frames = [self._rows(self.explainer.nothing(users.dtype))]
+        return pl.concat([*frames, *(self._rows(part) for part in parts)])
+
+    def _rows(self, part: Explanations) -> pl.DataFrame:
+        sentences = [[one.text for one in mine] for mine in reasons_for(part, titles=self.titles)]
+        return pl.DataFrame(
+            [
+                part.users.alias(Columns.User),
+                part.items.alias(Columns.Item),
+                pl.Series(REASONS, sentences, dtype=pl.List(pl.String)),
+            ]
+        )
