@@ -41,7 +41,10 @@ def test_the_sentences_are_those_of_reasons(model: Recommender, titles: pl.DataF
     assert rows.schema["reasons"] == pl.List(pl.String)
     assert rows["reasons"].null_count() == 0
     assert both.height > 0.95 * rows.height  # the lists of score and recommend are nearly the same
-    assert (both["reasons"].list.join(" ") == both["reason"].fill_null("")).all()
+    # a sentence sets an item apart from the user's other ones, so it is the same where those are
+    alike = both.filter(pl.len().over("user_id") == 5)
+    assert alike.height > 0.9 * rows.height
+    assert (alike["reasons"].list.join(" ") == alike["reason"].fill_null("")).all()
     assert "No. " in both["reasons"].explode().str.join().item()
 
 
