@@ -41,7 +41,7 @@ HOMES = {
     "gensim": ("embeddings/",),
     "shap": ("explain/",),
     "lime": ("explain/",),
-    "numba": ("explain/kernels.py", "serving/kernels.py"),
+    "numba": ("explain/kernels.py", "serving/compiled.py"),
     "ray": ("engines/on_ray.py",),
     "optuna": ("tuning/study.py",),
     "sqlalchemy": ("tuning/study.py",),

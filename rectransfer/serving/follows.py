@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rectransfer.ranking import LAST, RARE, RECENT
 from rectransfer.scene import Scene
-from rectransfer.serving.kernels import after
+from rectransfer.serving.candidates import after
 from rectransfer.serving.prepared import Prepared
 from rectransfer.transitions import Transitions
 

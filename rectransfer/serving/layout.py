@@ -10,9 +10,9 @@ from scipy.sparse import csr_array
 
 from rectransfer.scene import Scene
 from rectransfer.serving.calibrate import Sample
+from rectransfer.serving.candidates import sift
 from rectransfer.serving.follows import Follows, follows_of
 from rectransfer.serving.joint import Joint
-from rectransfer.serving.kernels import sift
 from rectransfer.serving.prepared import Prepared
 from rectransfer.serving.terms import Inner, OfItem, OfUser, Term, filled
 from rectransfer.serving.weights import Calls

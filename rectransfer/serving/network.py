@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rectransfer.ranking import Ranker, Slate
-from rectransfer.serving.kernels import squash
+from rectransfer.serving.candidates import squash
 
 __all__ = ["Network"]
 

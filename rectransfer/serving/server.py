@@ -14,8 +14,9 @@ from rectransfer.errors import InputError
 from rectransfer.ranking import Examples, Ranker, Slate
 from rectransfer.scene import Ranked, Scene
 from rectransfer.serving.calibrate import Sample, calibrate, line_of
+from rectransfer.serving.candidates import best
 from rectransfer.serving.joint import Joint
-from rectransfer.serving.kernels import FAINT, best, shortlist
+from rectransfer.serving.kernels import FAINT, shortlist
 from rectransfer.serving.layout import Layout
 from rectransfer.serving.network import Network
 from rectransfer.serving.prepared import Prepared

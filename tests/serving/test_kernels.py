@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array, random_array
 
 from rectransfer.metrics import top_k
-from rectransfer.serving import kernels
+from rectransfer.serving import candidates, kernels
 
 
 @pytest.mark.parametrize(("n", "m"), [(20_000, 50), (300, 50), (30, 10), (30, 30), (7, 5)])
@@ -31,7 +31,7 @@ def test_the_best_come_first_and_equal_ones_by_row() -> None:
     scores = np.array([[1.0, 3.0, 3.0, 2.0, 9.0]], np.float32)
     found, values = np.zeros((1, 3), np.int64), np.zeros((1, 3), np.float32)
 
-    kernels.best(rows, scores, found, values)
+    candidates.best(rows, scores, found, values)
 
     assert found.tolist() == [[4, 6, 9]]
     assert values.tolist() == [[3.0, 3.0, 2.0]]
@@ -40,7 +40,7 @@ def test_the_best_come_first_and_equal_ones_by_row() -> None:
 def test_fewer_than_asked_for_are_filled_up() -> None:
     found, values = np.zeros((1, 3), np.int64), np.zeros((1, 3), np.float32)
 
-    kernels.best(np.array([[5, -1]]), np.array([[1.0, 0.0]], np.float32), found, values)
+    candidates.best(np.array([[5, -1]]), np.array([[1.0, 0.0]], np.float32), found, values)
 
     assert found.tolist() == [[5, -1, -1]]
 
@@ -49,7 +49,7 @@ def test_tanh() -> None:
     values = np.random.default_rng(0).normal(0, 4, (50, 48)).astype(np.float32)
     found = values.copy()
 
-    kernels.squash(found)
+    candidates.squash(found)
 
     assert np.abs(found - np.tanh(values)).max() < 2e-6
 
@@ -88,7 +88,7 @@ def test_what_comes_after_is_summed_for_candidates_only() -> None:
     weights = np.stack([had.data, had.data**2])
     found = np.zeros((2, 5, 8), np.float32)
 
-    kernels.after(
+    candidates.after(
         rows,
         (had.indptr, had.indices, weights),
         (chain.indptr, chain.indices.astype(np.uint16), chain.data),
