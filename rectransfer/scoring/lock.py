@@ -1,7 +1,7 @@
 """One run at a time in a folder: the operating system holds the lock, and lets go of it when the run dies."""
 
 import errno
-import fcntl
+import importlib
 import json
 import logging
 import os
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rectransfer.errors import InputError
 
@@ -26,7 +26,7 @@ _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 def held(folder: Path) -> Iterator[None]:
     """Hold a folder; nobody else can until the block is left, or the process is gone, whatever ended it.
 
-    Where the file system keeps no locks a warning says so, and nothing is held.
+    Where system or file system keep no locks a warning says so, and nothing is held.
 
     Args:
         folder: It has to be there.
@@ -36,7 +36,13 @@ def held(folder: Path) -> Iterator[None]:
         OSError: The folder cannot be written.
     """
     path = folder / _LOCK
-    descriptor = _taken(path)
+    try:
+        locks = importlib.import_module("fcntl")
+    except ModuleNotFoundError:  # Windows
+        logger.warning("%s: no locks on this system; see that one run at a time writes", folder)
+        yield
+        return
+    descriptor = _taken(path, locks)
     try:
         note = {"process": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now(UTC):%F %T}"}
         os.ftruncate(descriptor, 0)
@@ -47,12 +53,12 @@ def held(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _taken(path: Path) -> int:
+def _taken(path: Path, locks: Any) -> int:
     """A descriptor of the lock file, locked."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.flock(descriptor, locks.LOCK_EX | locks.LOCK_NB)
         except BlockingIOError as error:
             holder = _holder(descriptor)
             os.close(descriptor)

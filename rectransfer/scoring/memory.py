@@ -2,7 +2,6 @@
 
 import os
 import re
-import resource
 import sys
 from pathlib import Path
 from typing import Final
@@ -57,6 +56,10 @@ def resident() -> int:
 
 
 def peak() -> int:
-    """Bytes of memory that this process had at most."""
+    """Bytes of memory that this process had at most; 0 where the system doesn't say."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return 0
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024

@@ -16,6 +16,7 @@ import pytest
 from rectransfer.errors import InputError
 from rectransfer.scoring import open_source, read_scores, score_parts
 from rectransfer.scoring.lock import held
+from rectransfer.scoring.memory import peak
 
 JOB = Path(__file__).parent / "job.py"
 
@@ -95,6 +96,17 @@ def test_where_there_are_no_locks_a_warning_says_so(
         pass
 
     assert "no locks on this file system" in caplog.text
+
+
+def test_where_the_system_has_no_such_module_it_still_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "resource", None)
+    with caplog.at_level(logging.WARNING), held(tmp_path), held(tmp_path):
+        assert peak() == 0
+
+    assert "no locks on this system" in caplog.text
 
 
 def test_a_holder_that_has_not_said_who_it_is_is_refused_as_well(tmp_path: Path) -> None:
