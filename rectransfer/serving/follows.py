@@ -25,6 +25,9 @@ _SLIGHT: Final = 1e-4
 """Entries of a history that weigh less are passed over: the last of a long one."""
 
 
+_MOST: Final = 100
+"""Items after one that are looked at; what is said of the others goes to what is common."""
+
 _SHORT: Final = 65_536
 """Columns that sixteen bits tell apart."""
 
@@ -80,7 +83,7 @@ def follows_of(scene: Scene, names: tuple[str, ...]) -> tuple[Follows, ...]:
 
 
 def _laid_out(half_lives: Mapping[str, float], transitions: Transitions) -> Follows:
-    chain, left = transitions.chain
+    chain, left = transitions.pruned(_MOST).chain
     common = transitions.common
     lifts = chain.data / np.maximum(common[chain.indices], np.finfo(np.float32).tiny)
     columns = chain.indices.astype(np.uint16 if chain.shape[1] <= _SHORT else np.int32)

@@ -26,13 +26,13 @@ __all__ = ["DEPTH", "Server"]
 
 logger = logging.getLogger(__name__)
 
-DEPTH: Final = 50
+DEPTH: Final = 40
 """Candidates that the ranker looks at of each user."""
 
 _AT_ONCE: Final = 1_024
 """Users of a batch."""
 
-_IN_CACHE: Final = 128
+_IN_CACHE: Final = 64
 """Users whose scores are computed and looked through at once."""
 
 _CHECKED: Final = 32

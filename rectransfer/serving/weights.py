@@ -14,8 +14,8 @@ __all__ = ["Calls", "calls_of"]
 
 Floats = npt.NDArray[np.float32]
 
-_MOST_WEIGHTS: Final = 8_000_000
-"""Weights kept of a domain: 64 MB."""
+_MOST_WEIGHTS: Final = 4_000_000
+"""Weights kept of a domain: 32 MB."""
 
 _BLOCK: Final = 512
 

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from rectransfer.serving import DEPTH
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "scale.md"
 
@@ -52,7 +54,7 @@ def depth(found: dict[str, Any]) -> str:
     ]
     for row in found["depths"]:
         less = f"{row['ndcg_less']:+.4f} (± {row['half_width']:.4f})".replace("-", "−")
-        name = f"{row['depth']} (default)" if row["depth"] == 50 else str(row["depth"])
+        name = f"{row['depth']} (default)" if row["depth"] == DEPTH else str(row["depth"])
         lines.append(f"| {name} | {row['overlap']:.1%} | {less} | {row['times_as_fast']:.0f} |")
     return "\n".join(lines)
 

@@ -11,9 +11,9 @@ from rectransfer.ranking import Histories, uncut
 from rectransfer.recommend.state import State
 from rectransfer.scene import Ranked
 from rectransfer.serving import Prepared, Server, prepare
+from rectransfer.serving import follows as chains
 from rectransfer.serving import server as module
 from rectransfer.serving.calibrate import Sample
-from rectransfer.serving.follows import follows_of
 from rectransfer.serving.network import Network
 from rectransfer.serving.terms import terms_of
 
@@ -66,14 +66,17 @@ def test_all_signals_are_known_by_their_parts(server: Server) -> None:
     assert server.network is not None
 
 
-def test_signals_are_those_of_the_scene(state: State, users: Prepared) -> None:
+def test_signals_are_those_of_the_scene(
+    state: State, users: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chains, "_MOST", len(state.items))
     sample = Sample.of(state.scene, state.ranker, users.take(np.arange(20)))
     terms = terms_of(state.scene, state.ranker.names)
 
     there = sample.candidates >= 0
     follows = {
         name: found
-        for one in follows_of(state.scene, state.ranker.names)
+        for one in chains.follows_of(state.scene, state.ranker.names)
         for name, found in one.signals(users.between(0, 20), sample.candidates)
     }
 
@@ -81,6 +84,21 @@ def test_signals_are_those_of_the_scene(state: State, users: Prepared) -> None:
     for name, found in follows.items():
         assert np.allclose(found[there], sample.signals[name][there], atol=2e-3)
     assert [name for name, term in terms.items() if not module._agrees(name, term, sample)] == []
+
+
+def test_of_what_follows_what_the_most_frequent_is_kept(
+    state: State, users: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, few = 5, users.take(np.arange(20))
+    monkeypatch.setattr(chains, "_MOST", keep)
+    evidence = tuple(replace(one, transitions=one.transitions.pruned(keep)) for one in state.scene.evidence)
+    candidates = state.scene.candidates(few, exclude=few.seen)
+    expected = replace(state.scene, evidence=evidence).slate(few, candidates)
+    there = candidates >= 0
+
+    for one in chains.follows_of(state.scene, state.ranker.names):
+        for name, found in one.signals(users.between(0, 20), candidates):
+            assert np.allclose(found[there], expected.columns((name,))[:, :, 0][there], atol=2e-3)
 
 
 def test_lists_are_nearly_those_of_the_whole_ranking(state: State, server: Server, users: Prepared) -> None:
