@@ -26,7 +26,7 @@ __all__ = ["DEPTH", "Server"]
 
 logger = logging.getLogger(__name__)
 
-DEPTH: Final = 40
+DEPTH: Final = 32
 """Candidates that the ranker looks at of each user."""
 
 _AT_ONCE: Final = 1_024

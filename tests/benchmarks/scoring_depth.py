@@ -28,7 +28,7 @@ from rectransfer.serving import prepare
 from rectransfer.vocabulary import Vocabulary
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "scoring-depth.json"
-DEPTHS, K = (20, 30, 40, 50, 100), 10
+DEPTHS, K = (20, 32, 50, 100, 200), 10
 
 
 def ndcg(found: Ranked, cut: Examples) -> np.ndarray:
