@@ -7,7 +7,8 @@ A synthetic world of 20,000 items with a long tail; a model that is really fitte
 users, a target of 2,000), and users whom it has never seen, with their histories. For each number of users in
 turn, in one run and in processes of their own: `rectransfer score` from a Parquet file to Parquet parts;
 implicit's ALS `recommend` in memory, with users' factors given and with users who are as new to it as to us;
-and FAISS' flat search in memory. Vectors have 64 dimensions, and each has two threads: workers here, threads
+RecTools' `recommend` with the same model, in an environment of its own, as it needs an older NumPy; and
+FAISS' flat search in memory. Vectors have 64 dimensions, and each has two threads: workers here, threads
 of its own in implicit, and in FAISS those of BLAS, too, as its flat search is a matrix product.
 
 The model takes about six minutes, once: it is kept in the scratch folder. What is measured takes a quarter of
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import venv
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +35,8 @@ RESULTS = ROOT / "docs" / "results" / "scoring.json"
 DIMENSIONS, K, ITEMS, THREADS = 64, 10, 20_000, 2
 LIBRARIES = ("numpy", "polars", "numba", "torch", "faiss-cpu", "implicit", "rectransfer")
 MEMORY = "3GB"
-_MOST_NEW = 100_000  # beyond that its speed doesn't change, and it takes hours
+_MOST_NEW = 100_000  # beyond that their speed doesn't change, and it takes hours
+_RECTOOLS = "RecTools"
 
 
 def model(scratch: Path) -> Path:
@@ -130,12 +133,27 @@ def _queries(n: int) -> Any:
 
 
 CONTENDERS = {"rectransfer": ours, "implicit": implicit, "implicit, new users": implicit_new, "faiss": faiss}
+NAMES = (*CONTENDERS, _RECTOOLS)
+
+
+def rectools(scratch: Path) -> Path:
+    """The Python of an environment with RecTools; made now, if it isn't there."""
+    python = scratch / "rectools" / "bin" / "python"
+    if not python.exists():
+        venv.create(scratch / "rectools", with_pip=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "rectools", "pyarrow<21"], check=True)
+    return python
 
 
 def alone(name: str, scratch: Path, users: Path, n: int) -> dict[str, Any]:
     """A contender in a process of its own."""
+    command = [sys.executable, __file__, "--one", name, "--scratch", scratch, "--file", users, "--users", n]
+    if name == _RECTOOLS:
+        n = min(n, _MOST_NEW)
+        command = [rectools(scratch), Path(__file__).with_name("scoring_rectools.py"), users, n]
     done = subprocess.run(
-        [sys.executable, __file__, "--one", name, "--scratch", scratch, "--file", users, "--users", str(n)],
+        [str(word) for word in command],
         capture_output=True,
         text=True,
         check=False,
@@ -143,7 +161,7 @@ def alone(name: str, scratch: Path, users: Path, n: int) -> dict[str, Any]:
     )
     if done.returncode:
         raise RuntimeError(done.stderr)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = {"users": n, **json.loads(done.stdout.splitlines()[-1])}
     return found
 
 
@@ -161,11 +179,9 @@ def measure(n: int, repeat: int, scratch: Path) -> dict[str, Any]:
     users = scratch / f"users-{n}.parquet"
     if not users.exists():
         World(ITEMS).write(users, n)
-    rounds = [{name: alone(name, scratch, users, n) for name in CONTENDERS} for _ in range(repeat)]
+    rounds = [{name: alone(name, scratch, users, n) for name in NAMES} for _ in range(repeat)]
     found: dict[str, Any] = {"users": n, "rounds": rounds}
-    speeds = {
-        name: [one[name].get("users", n) / one[name]["seconds"] for one in rounds] for name in CONTENDERS
-    }
+    speeds = {name: [one[name]["users"] / one[name]["seconds"] for one in rounds] for name in NAMES}
     found["users_a_second"] = {name: round(statistics.median(each)) for name, each in speeds.items()}
     found["ours_to_theirs"] = {
         name: round(statistics.median(a / b for a, b in zip(speeds["rectransfer"], each, strict=True)), 2)

@@ -17,17 +17,18 @@ PAGE = DOCS / "scale.md"
 def speed(found: dict[str, Any]) -> str:
     """Users a second of each contender, and ratios."""
     settings, names = found["settings"], [*found["sizes"][0]["users_a_second"]]
+    others = [name for name in names if name != "rectransfer"]
     where = f"{settings['threads']} threads on {found['cores']} cores ({found['processor']})"
     lines = [
         f"{settings['items']:,} items, k = {settings['k']}, {where}, users a second:",
         "",
-        f"| users | {' | '.join(names)} | ours to implicit | to implicit, new users | to FAISS | memory |",
-        f"|{'---|' * (len(names) + 5)}",
+        f"| users | {' | '.join(names)} | {' | '.join(f'ours to {name}' for name in others)} | memory |",
+        f"|{'---|' * (len(names) + len(others) + 2)}",
     ]
     for size in found["sizes"]:
         ratios = size["ours_to_theirs"]
         cells = [f"{size['users']:,}", *(f"{size['users_a_second'][name]:,}" for name in names)]
-        cells += [f"{ratios[name]:.2f}" for name in ("implicit", "implicit, new users", "faiss")]
+        cells += [f"{ratios[name]:.2f}" for name in others]
         lines.append(f"| {' | '.join(cells)} | {size['peak_memory'] / 1e9:.1f} GB |")
     seconds = [one["rectransfer"]["start_seconds"] for size in found["sizes"] for one in size["rounds"]]
     load = ", ".join(str(one) for one in found["load"])
@@ -35,8 +36,8 @@ def speed(found: dict[str, Any]) -> str:
         "",
         "`rectransfer` reads histories of users it has never seen from Parquet, ranks with all signals, and "
         f"writes Parquet; the others have vectors of {settings['dimensions']} numbers in memory, rank by one "
-        "inner product and write nothing. Memory is the peak, loading and laying out included. That "
-        f"comes first and isn't counted in the speed: {min(seconds):.0f} to {max(seconds):.0f} s, as others "
+        "inner product and write nothing; RecTools gives a frame. Memory is the peak, loading and laying out "
+        f"included. That comes first and isn't counted in the speed: {min(seconds):.0f} to {max(seconds):.0f} s, as others "
         f"used the machine, too (load at the end: {load}).",
     ]
     return "\n".join(lines)

@@ -76,7 +76,7 @@ def python_with_rectools(folder: Path) -> str:
     if not python.exists():
         venv.create(folder, with_pip=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "rectools", "ranx", "pyarrow"], check=True)
+        subprocess.run([*pip, "rectools", "ranx", "pyarrow<21"], check=True)
     return str(python)
 
 
