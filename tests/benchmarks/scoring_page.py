@@ -37,8 +37,8 @@ def speed(found: dict[str, Any]) -> str:
         "`rectransfer` reads histories of users it has never seen from Parquet, ranks with all signals, and "
         f"writes Parquet; the others have vectors of {settings['dimensions']} numbers in memory, rank by one "
         "inner product and write nothing; RecTools gives a frame. Memory is the peak, loading and laying out "
-        f"included. That comes first and isn't counted in the speed: {min(seconds):.0f} to {max(seconds):.0f} s, as others "
-        f"used the machine, too (load at the end: {load}).",
+        f"included. That comes first and isn't counted in the speed: {min(seconds):.0f} to "
+        f"{max(seconds):.0f} s, as others used the machine, too (load at the end: {load}).",
     ]
     return "\n".join(lines)
 
