@@ -110,7 +110,7 @@ def test_lists_are_nearly_those_of_the_whole_ranking(state: State, server: Serve
 
     assert shares[1] > 0.93
     assert shares[2] > 0.95
-    assert shares == sorted(shares)
+    assert np.diff(shares).min() > -1e-9
 
 
 def test_nothing_that_is_excluded_or_not_on_sale_is_recommended(state: State, users: Prepared) -> None:
