@@ -245,11 +245,17 @@ class Ranker(nn.Module):
         return found
 
     @classmethod
-    def averaged(cls, rankers: Sequence["Ranker"]) -> "Ranker":
+    def averaged(
+        cls, rankers: Sequence["Ranker"], weights: npt.NDArray[np.float64] | None = None
+    ) -> "Ranker":
         """The average of the weights of rankers that were trained from one start.
 
         As large as each of them, and less at the mercy of what each was trained with (Wortsman et al. 2022,
         "Model soups", section 2).
+
+        Args:
+            rankers: m of them.
+            weights: What each counts, shape `(m,)`; by default all alike.
 
         Raises:
             InputError: No ranker, or ones of different signals or sizes.
@@ -262,7 +268,8 @@ class Ranker(nn.Module):
             )
         arrays = [one.arrays() for one in rankers]
         means = {
-            name: np.stack([one[name] for one in arrays]).mean(axis=0, dtype=np.float32) for name in arrays[0]
+            name: np.average([one[name] for one in arrays], axis=0, weights=weights).astype(np.float32)
+            for name in arrays[0]
         }
         return rankers[0].copy().load_arrays(means)
 

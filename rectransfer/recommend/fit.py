@@ -3,26 +3,18 @@
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from rectransfer.columns import Columns
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import (
-    Examples,
-    Histories,
-    Ranker,
-    Slate,
-    cut_at_random,
-    uncut,
-)
+from rectransfer.ranking import Histories, Ranker, Slate, cut_at_random
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import ALONE, Contender, Fold, Verdict, judge
 from rectransfer.recommend.ground import Ground, SourceView
+from rectransfer.recommend.later import Moment, measured, moment, visits_before
 from rectransfer.recommend.learn import JOINT, Chosen, Lesson, learn
 from rectransfer.scene import Scene
 from rectransfer.vocabulary import Vocabulary
@@ -31,8 +23,8 @@ __all__ = ["Fitted", "fit"]
 
 logger = logging.getLogger(__name__)
 
-_HISTORY: Final = 0.5
-"""The share of a user's visits that the gate takes as history; the rest is to be found."""
+_FEW: Final = 200
+"""Users of the target up to which the target alone is held back as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +55,15 @@ def fit(ground: Ground, config: RecommenderConfig, progress: Callable[[str], Non
     users = ground.target.users
     folds = min(config.folds, len(users))
     parts = np.array_split(np.random.default_rng(config.seed).permutation(len(users)), folds)
-    picked = Chosen()
+    picked, since = Chosen(), moment(ground.target, config.latest)
+    early = ground if since is None else ground.before(since)
     views: list[tuple[Fold, Fold | None]] = []
     if folds > 1:
         for number, part in enumerate(parts, 1):
             progress(f"cross-fitting, part {number} of {folds}")
             rest = np.setdiff1d(np.arange(len(users)), part)
-            lesson = learn(ground, config, Vocabulary(users.take(rest)), picked, config.seed)
-            views.append(_views(ground, config, lesson, Vocabulary(users.take(np.sort(part)))))
+            lesson = learn(early, config, Vocabulary(users.take(rest)), picked, config.seed)
+            views.append(_views(ground, config, lesson, Vocabulary(users.take(np.sort(part))), since))
     progress("learning from everybody")
     lesson = learn(ground, config, users, picked, config.seed)
     progress("at the gate")
@@ -83,16 +76,21 @@ def fit(ground: Ground, config: RecommenderConfig, progress: Callable[[str], Non
 
 
 def _views(
-    ground: Ground, config: RecommenderConfig, lesson: Lesson, users: Vocabulary
+    ground: Ground, config: RecommenderConfig, lesson: Lesson, users: Vocabulary, since: Moment | None
 ) -> tuple[Fold, Fold | None]:
-    alone = _fold(ground, config, lesson.alone, ground.target, users)
+    alone = _fold(ground, config, lesson.alone, ground.target, users, since)
     if lesson.transferred is None:
         return alone, None
-    return alone, _fold(ground, config, lesson.transferred, ground.merged, users)
+    return alone, _fold(ground, config, lesson.transferred, ground.merged, users, since)
 
 
 def _fold(
-    ground: Ground, config: RecommenderConfig, scene: Scene, log: InteractionLog, users: Vocabulary
+    ground: Ground,
+    config: RecommenderConfig,
+    scene: Scene,
+    log: InteractionLog,
+    users: Vocabulary,
+    since: Moment | None = None,
 ) -> Fold:
     n_items = len(ground.items)
     histories = Histories.from_log(log, ground.items, users)
@@ -107,13 +105,14 @@ def _fold(
         rng,
         users=_sample(len(users), most, rng),
         per_user=per_user,
+        since=None if since is None else visits_before(log, since, ground.items, users),
         labels_in=ground.on_sale,
         strangers_in=strangers,
     )
     checked = Vocabulary(users.take(_sample(len(users), most, rng)))
-    checking = _measured(ground, log, checked)
+    checking = measured(ground, log, checked, since)
     # what is recommended leaves out what was had in the target, so the gate does the same
-    viewed = _measured(ground, ground.target, checked).seen
+    viewed = measured(ground, ground.target, checked, since).seen
     return Fold(
         learn=scene.lesson(learning, rng),
         examples=checking,
@@ -127,58 +126,21 @@ def _sample(n: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.int64
     return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
 
 
-def _measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples:
-    """What the gate measures on: the first half of each user's visits to the target.
-
-    `log` may add what shared users did elsewhere before that. The labels are what is new in the target
-    afterwards. Where users are shared, every second one is met as if new to the target: its history has
-    nothing of it, and whatever is taken afterwards is a label.
-    """
-    frame = ground.target.frame.filter(pl.Series(users.rows(ground.target.frame[Columns.User]) >= 0))
-    visit = Columns.Session if ground.target.has_sessions else Columns.Timestamp
-    number = pl.col(visit).rle_id().over(Columns.User)
-    last = number.max().over(Columns.User)
-    cut = ((last + 1) * _HISTORY).round().clip(1, last).cast(pl.Int64)
-    marked = frame.with_columns(late=(number.cast(pl.Int64) >= cut) & (last > 0))
-    first_late = (
-        marked.filter("late").group_by(Columns.User).agg(pl.col(Columns.Timestamp).min().alias("cut"))
-    )
-    key = [Columns.User, Columns.Item]
-    measured = Vocabulary.from_ids(first_late[Columns.User])
-    new_here = measured.ids.gather_every(2, offset=1) if ground.shares_users else measured.ids.clear()
-    early = marked.filter(~pl.col("late"), ~pl.col(Columns.User).is_in(new_here.implode()))
-    early = early.select(frame.columns)
-    past = early
-    if log is not ground.target:
-        others = log.frame.join(ground.target.frame, on=[*key, Columns.Timestamp], how="anti")
-        before = others.join(first_late, on=Columns.User).filter(pl.col(Columns.Timestamp) < pl.col("cut"))
-        names = [*key, Columns.Timestamp]
-        past = pl.concat([before.select(names), early.select(names)]).sort(Columns.User, Columns.Timestamp)
-    histories = Histories.from_log(InteractionLog.from_frame(past), ground.items, measured)
-    whole = uncut(histories, len(ground.items))
-    late = marked.filter("late").select(key).unique()
-    late = late.join(early.select(key).unique(), on=key, how="anti").sort(key)
-    owner, label = measured.rows(late[Columns.User]), ground.items.rows(late[Columns.Item])
-    order = np.argsort(owner, kind="stable")
-    found = Examples(
-        whole.users, whole.n_items, whole.owner, whole.items, whole.ages, owner[order], label[order], measured
-    )
-    return found.take(np.unique(owner))
-
-
 def _contenders(
     ground: Ground, config: RecommenderConfig, lesson: Lesson, views: list[tuple[Fold, Fold | None]]
 ) -> list[Contender]:
-    found = [
-        Contender(
-            ALONE,
-            tuple(alone for alone, _ in views),
-            None,
-            config.ranker.pull,
-            transferred=False,
-            names=lesson.alone.names,
-        )
-    ]
+    own = Contender(
+        ALONE,
+        tuple(alone for alone, _ in views),
+        None,
+        config.ranker.pull,
+        transferred=False,
+        names=lesson.alone.names,
+    )
+    if len(ground.target.users) <= _FEW:
+        held = (replace(own, pull=config.ranker.pull * more) for more in (10, 100))
+        own = replace(own, members=(replace(own), *held))
+    found = [own]
     if lesson.transferred is None:
         return found
     folds = tuple(transferred for _, transferred in views if transferred is not None)

@@ -22,6 +22,9 @@ ALONE: Final = "target alone"
 
 _UNMEASURED: Final = (float("nan"),) * 3
 
+_DRAWS: Final = 2_000
+"""Draws of the users that say how often a member is the best."""
+
 _FEWEST: Final = 5
 """Users below which nothing is measured."""
 
@@ -105,8 +108,9 @@ class Contender:
         pull: How strongly the ranker is held to that start; None: it isn't trained.
         names: The signals, where there is no start.
         transferred: Whether it takes anything from a source.
-        members: Where there are any, its ranker is the average of theirs. What averages is preferred: a
-            choice among its members by a few users is mostly chance.
+        members: Where there are any, its ranker is the average of theirs. Each counts as often as it is the
+            best in draws of the users (Rubin 1981, "The Bayesian bootstrap", Annals of Statistics 9), so that
+            few users average, and many choose.
     """
 
     name: str
@@ -116,12 +120,14 @@ class Contender:
     transferred: bool = True
     names: tuple[str, ...] = ()
     members: tuple["Contender", ...] = ()
-    _trained: dict[int | None, Ranker] = field(default_factory=dict, repr=False)
+    _trained: dict[int | None, Ranker] = field(default_factory=dict, init=False, repr=False)
+    _values: list[npt.NDArray[np.float64]] = field(default_factory=list, init=False, repr=False)
 
     def ranker(self, slate: Slate, config: RecommenderConfig) -> Ranker:
         """The ranker, trained on a slate."""
         if self.start is None:
-            return fit_rankers(self.names, slate, config.ranker, config.seed)
+            pull = config.ranker.pull if self.pull is None else self.pull
+            return fit_rankers(self.names, slate, replace(config.ranker, pull=pull), config.seed)
         ranker = self.start(slate)
         if self.pull is None:
             return ranker
@@ -135,20 +141,31 @@ class Contender:
 
     def _train(self, config: RecommenderConfig, without: int | None) -> Ranker:
         if self.members:
-            return Ranker.averaged([member.trained(config, without) for member in self.members])
+            weights = self._weights(config, without)
+            return Ranker.averaged([member.trained(config, without) for member in self.members], weights)
         learn = [fold.learn for place, fold in enumerate(self.folds) if place != without]
         return self.ranker(Slate.concatenate(learn), config)
 
+    def _weights(self, config: RecommenderConfig, without: int | None) -> npt.NDArray[np.float64]:
+        """What each member counts, as the users of every fold but one say."""
+        values = []
+        for member in self.members:
+            found = [one for place, one in enumerate(member.by_fold(config)) if place != without]
+            values.append(np.concatenate([*found, np.zeros(0)]))
+        return _chances(np.stack(values), config.seed)
+
     def by_fold(self, config: RecommenderConfig) -> list[npt.NDArray[np.float64]]:
         """NDCG@10 of every user, an array a fold, each by a ranker that learned from the other folds."""
-        values = []
-        for out, fold in enumerate(self.folds):
-            if not len(fold.examples):
-                values.append(np.zeros(0))
-                continue
-            ranker = self.trained(config, without=out)
-            values.append(list_ndcg(fold.examples, fold.candidates, ranker.score(fold.slate)))
-        return values
+        if not self._values:
+            self._values.extend(self._of_fold(out, config) for out in range(len(self.folds)))
+        return self._values
+
+    def _of_fold(self, out: int, config: RecommenderConfig) -> npt.NDArray[np.float64]:
+        fold = self.folds[out]
+        if not len(fold.examples):
+            return np.zeros(0)
+        ranker = self.trained(config, without=out)
+        return list_ndcg(fold.examples, fold.candidates, ranker.score(fold.slate))
 
     def final(self, config: RecommenderConfig) -> Ranker:
         """The ranker that ships, trained on every fold."""
@@ -158,10 +175,9 @@ class Contender:
 def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Contender, Verdict]:
     """Measure the contenders on the same users, and choose.
 
-    One of the transferred contenders meets the target alone: an average of others, unless one is better with
-    confidence, and where nothing is averaged the one with the best mean. What it gains is measured without
-    the advantage of having been picked: each fold's users count with the contender that is best on the
-    others.
+    One of the transferred contenders meets the target alone: the average of a source's, and of several the
+    one with the best mean. What it gains is measured without the advantage of having been picked: each fold's
+    users count with the contender that is best on the others, and with averages that were weighed on them.
 
     The target alone ships where that gain is negative in at least `config.confidence` of the bootstrap's
     draws. In doubt the transfer does: the fewer users there are to measure on, the less the target alone has
@@ -179,6 +195,7 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
     means = {name: float(found.mean()) if len(found) else float("nan") for name, found in values.items()}
     alone = next(one for one in contenders if not one.transferred)
     rivals = [one for one in contenders if one.transferred]
+    ready = [one for one in rivals if one.members] or rivals
     n_users = len(values[alone.name])
     for name, mean in means.items():
         logger.info("%s: NDCG@10 %.4f on %s users", name, mean, n_users)
@@ -191,9 +208,8 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
             "unmeasured; fit again when the log has grown"
         )
         return rivals[0], _verdict("transfer", reason, _UNMEASURED, n_users, rivals[0], means)
-    average = [bool(one.members) for one in rivals]
-    best = rivals[_pick([values[one.name] for one in rivals], average, config)]
-    picked = _picked_by_the_others([folds[one.name] for one in rivals], average, config)
+    best = ready[_pick([values[one.name] for one in ready])]
+    picked = _picked_by_the_others([folds[one.name] for one in ready])
     gap = paired_bootstrap(picked, values[ALONE], seed=config.seed)
     as_they_come = [values[one.name] for one in rivals if one.pull is None]
     suspect = bool(as_they_come) and all(_worse(one, values[ALONE], config) for one in as_they_come)
@@ -202,6 +218,24 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
     reason = _words(ships, gap, float(picked.mean()), means[ALONE], n_users)
     chosen = best if ships == "transfer" else alone
     return chosen, _verdict(ships, reason, (gap.mean, gap.low, gap.high), n_users, chosen, means)
+
+
+def _chances(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
+    """How often each of some models is the best, in draws of the users; ties are shared, few say nothing.
+
+    Args:
+        values: NDCG@10, shape `(m, n_users)`.
+        seed: Where randomness starts.
+
+    Returns:
+        Shape `(m,)`, its sum is 1.
+    """
+    m, n = values.shape
+    if n < _FEWEST:
+        return np.full(m, 1 / m)
+    means = np.random.default_rng(seed).exponential(size=(_DRAWS, n)) @ values.T
+    best = means >= means.max(axis=1, keepdims=True) - 1e-12
+    return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 def _worse(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], config: RecommenderConfig) -> bool:
@@ -213,29 +247,21 @@ def _worse(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], config:
 
 
 def _picked_by_the_others(
-    rivals: list[list[npt.NDArray[np.float64]]], average: list[bool], config: RecommenderConfig
+    rivals: list[list[npt.NDArray[np.float64]]],
 ) -> npt.NDArray[np.float64]:
     """Each fold's values of the rival that is picked on the other folds."""
     found = []
     for fold in range(len(rivals[0])):
         others = [np.concatenate([*rival[:fold], *rival[fold + 1 :], np.zeros(0)]) for rival in rivals]
-        found.append(rivals[_pick(others, average, config)][fold])
+        found.append(rivals[_pick(others)][fold])
     return np.concatenate(found)
 
 
-def _pick(rivals: list[npt.NDArray[np.float64]], average: list[bool], config: RecommenderConfig) -> int:
-    """The best average, unless one is better with confidence; of equals the first, and where there are few.
-
-    Where nothing is averaged it is the one with the best mean.
-    """
+def _pick(rivals: list[npt.NDArray[np.float64]]) -> int:
+    """The one with the best mean; of equals the first, and where there are few."""
     if len(rivals[0]) < _FEWEST:
         return 0
-    means = np.array([one.mean() for one in rivals])
-    best = int(np.argmax(means))
-    if not any(average):
-        return best
-    usual = int(np.argmax(np.where(average, means, -np.inf)))
-    return best if _worse(rivals[usual], rivals[best], config) else usual
+    return int(np.argmax([one.mean() for one in rivals]))
 
 
 def _words(ships: str, gap: Interval, transferred: float, alone: float, n_users: int) -> str:

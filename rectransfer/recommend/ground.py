@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Final
 
@@ -14,19 +15,22 @@ from scipy.sparse import csr_array
 from rectransfer.columns import Columns
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.errors import InputError
-from rectransfer.logs import InteractionLog
+from rectransfer.logs import InteractionLog, between
 from rectransfer.neighbours import solve_neighbours
 from rectransfer.pretrained import SOURCE, Pretrained
 from rectransfer.ranking import Evidence, Ranker, Towers, lay_out
 from rectransfer.transfer import Bridges, align, bridges, require_bridge
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["Ground", "SourceView", "prepare"]
+__all__ = ["Ground", "Moment", "SourceView", "prepare"]
 
 logger = logging.getLogger(__name__)
 
 _SHARED_ROWS: Final = 0.01
 """The share of the target's rows that may be in a source by accident."""
+
+Moment = datetime | int
+"""A timestamp of a log, in its own unit."""
 
 Link = pl.DataFrame | Mapping[str, str] | Mapping[int, int] | None
 
@@ -95,6 +99,13 @@ class Ground:
         """Whether users bring a history from a source."""
         return self.merged is not self.target
 
+    def before(self, moment: Moment) -> "Ground":
+        """The same, with what the target's users had done by a moment; the sources stay."""
+        target = between(self.target, end=moment)
+        return replace(
+            self, target=target, merged=between(self.merged, end=moment) if self.shares_users else target
+        )
+
 
 def prepare(
     target: InteractionLog,
@@ -112,7 +123,14 @@ def prepare(
     """
     catalogue = _catalogue(target, items)
     found = [
-        bridges(one.items.vocabulary, one.users.vocabulary, target, link=link, min_coverage=min_coverage)
+        bridges(
+            one.items.vocabulary,
+            one.users.vocabulary,
+            target,
+            link=link,
+            min_coverage=min_coverage,
+            catalogue=catalogue,
+        )
         for one in pretrained
     ]
     for one, bridge in zip(pretrained, found, strict=True):

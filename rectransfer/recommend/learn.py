@@ -102,7 +102,7 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
     if ground.shares_users:  # what they did elsewhere long ago would only take time
         merged = merged.with_frame(merged.frame.group_by(Columns.User, maintain_order=True).tail(_LATEST))
     view = ground.sources[0]
-    pooled = _pooled(view, counts, users)
+    pooled = _pooled(view, counts, own.users)
     joint = _evidence(
         JOINT,
         merged,

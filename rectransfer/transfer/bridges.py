@@ -42,6 +42,7 @@ def bridges(
     *,
     link: Link | None = None,
     min_coverage: float = 0.05,
+    catalogue: Vocabulary | None = None,
 ) -> Bridges:
     """What source and target share: items, users, both or neither.
 
@@ -54,6 +55,7 @@ def bridges(
         target: The target's log.
         link: Target item ids to source item ids.
         min_coverage: The share of interactions that items, or of users that users, have to reach.
+        catalogue: The target's items, where there are more than in its log: a link table may speak of them.
 
     Raises:
         InputError: A link table that cannot be used.
@@ -63,7 +65,9 @@ def bridges(
     nothing = Coverage(0, 0, 0, target.n_items, len(target), target.n_users)
     by_item, by_user = nothing, nothing
     if link is not None:
-        by_item = item_coverage(link_pairs(link, target.items, theirs)[TARGET], target.items, target)
+        linked = link_pairs(link, target.items if catalogue is None else catalogue, theirs)[TARGET]
+        linked = linked.filter(target.items.rows(linked) >= 0)
+        by_item = item_coverage(linked, target.items, target)
     elif theirs.dtype == target.items.dtype:
         shared = target.items.take(np.flatnonzero(theirs.rows(target.items.ids) >= 0))
         by_item = item_coverage(shared, target.items, target)

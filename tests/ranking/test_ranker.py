@@ -360,6 +360,11 @@ class TestAveraged:
         for name, value in found.items():
             assert value == pytest.approx((one.arrays()[name] + other.arrays()[name]) / 2)
 
+    def test_some_count_more(self):
+        one, other = Ranker(("s.a",), 0), Ranker(("s.a",), 0)
+        one.line.data[:], other.line.data[:] = 1.0, 3.0
+        assert Ranker.averaged([one, other], np.array([0.75, 0.25])).line.tolist() == [1.5]
+
     def test_of_one_it_is_a_copy(self):
         one = Ranker(("s.a",), 2)
         found = Ranker.averaged([one])

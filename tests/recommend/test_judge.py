@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from rectransfer.metrics import paired_bootstrap
+from rectransfer.ranking import Ranker
 from rectransfer.recommend import RecommenderConfig
-from rectransfer.recommend.gate import ALONE, Verdict, _pick, judge
+from rectransfer.recommend.gate import ALONE, Contender, Verdict, _chances, _pick, judge
 
 BEST = np.array([0.6, 0.4, 0.5, 0.5, 0.5, 0.6])
 # Behind by .05 and by .15 on average.
@@ -49,20 +50,62 @@ class TestPick:
         ],
     )
     def test_the_best_mean(self, rivals, picked):
-        assert _pick(rivals, [False] * len(rivals), CONFIG) == picked
+        assert _pick(rivals) == picked
 
-    @pytest.mark.parametrize(
-        ("rivals", "average", "picked"),
-        [
-            ([BEST, CLOSE], [False, True], 1),  # better, but it may be chance
-            ([BEST, FAR], [False, True], 0),  # better with confidence
-            ([CLOSE, BEST], [False, True], 1),
-            ([FAR, CLOSE, BEST], [False, True, True], 2),
-            ([FAR[:4], BEST[:4]], [False, True], 0),
-        ],
-    )
-    def test_an_average_is_preferred(self, rivals, average, picked):
-        assert _pick(rivals, average, RecommenderConfig(confidence=0.9)) == picked
+
+class TestChances:
+    def test_many_users_choose_and_few_average(self):
+        rng = np.random.default_rng(0)
+        gain = rng.normal(0.02, 0.2, 4_000)
+        few, many = np.stack([0 * gain[:20], gain[:20]]), np.stack([0 * gain, gain])
+        assert _chances(few, 0).min() > 0.02
+        assert _chances(many, 0)[1] > 0.999
+
+    def test_they_are_shares_of_the_draws(self):
+        values = np.stack([BEST, CLOSE, FAR])
+        found = _chances(values, 0)
+        assert found.sum() == pytest.approx(1)
+        assert found[0] > found[1] > found[2] == 0  # in every draw it is behind the first
+        draws = np.random.default_rng(1).dirichlet(np.ones(6), 20_000)
+        ahead = (draws @ (CLOSE - BEST) > 0).mean()
+        assert 0.1 < ahead < 0.45
+        assert found[1] == pytest.approx(ahead, abs=0.03)
+
+    def test_equals_and_models_of_too_few_users_count_alike(self):
+        assert _chances(np.stack([BEST, BEST]), 0).tolist() == [0.5, 0.5]
+        assert _chances(np.stack([FAR, BEST])[:, :4], 0).tolist() == [0.5, 0.5]
+
+
+class TestAveraged:
+    """A contender with members."""
+
+    NAMES = ("target.popularity",)
+
+    def averaged(self, *values):
+        members = tuple(self.member(str(place), *one) for place, one in enumerate(values))
+        return Contender("averaged", (None,) * len(values[0]), None, None, members=members)
+
+    def member(self, name, *values):
+        found = Contender(name, (None,) * len(values), None, None)
+        found._values.extend(values)
+        ranker = Ranker(self.NAMES, hidden=0)
+        ranker.line.data[:] = float(name)
+        found._trained.update(dict.fromkeys([None, *range(len(values))], ranker))
+        return found
+
+    def weight(self, contender, without=None):
+        return contender.trained(CONFIG, without).line.tolist()[0]
+
+    def test_members_count_as_often_as_they_are_best(self):
+        found = self.averaged([BEST, BEST], [CLOSE, CLOSE])
+        chances = _chances(np.stack([np.tile(BEST, 2), np.tile(CLOSE, 2)]), CONFIG.seed)
+        assert 0 < chances[1] < 0.5
+        assert self.weight(found) == pytest.approx(chances[1])
+
+    def test_a_fold_has_no_say_in_what_it_is_measured_with(self):
+        found = self.averaged([BEST, FAR], [FAR, BEST])
+        assert self.weight(found, without=0) == pytest.approx(1)
+        assert self.weight(found, without=1) == pytest.approx(0)
 
 
 class TestGain:
