@@ -128,7 +128,6 @@ def cut_at_random(
     *,
     users: Iterable[int] | None = None,
     per_user: int = 2,
-    since: Rows | None = None,
     labels_in: Mask | None = None,
     strangers_in: Mask | None = None,
 ) -> Examples:
@@ -144,7 +143,6 @@ def cut_at_random(
         rng: Where randomness comes from.
         users: Whose; by default everybody's.
         per_user: Cuts tried a user.
-        since: The first visit that each user's cuts may come before, shape `(len(histories),)`.
         labels_in: Which items may be labels, shape `(n_items,)`; by default all.
         strangers_in: Items that every second example's history has none of, shape `(n_items,)`, as if its
             user were new to them: what was had of them before the cut may be a label again.
@@ -154,11 +152,10 @@ def cut_at_random(
     for user in range(len(histories)) if users is None else users:
         items, steps = histories.of(user)
         visits = int(steps[-1]) + 1 if len(steps) else 0
-        earliest = 1 if since is None else max(1, int(since[user]))
-        if visits <= earliest:
+        if visits < 2:
             continue
         for _ in range(per_user):
-            cut = int(rng.integers(earliest, visits))
+            cut = int(rng.integers(1, visits))
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
             forgotten = strangers_in if len(pairs) % 2 else None

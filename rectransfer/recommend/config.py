@@ -23,9 +23,6 @@ class RecommenderConfig:
         ranker: How to train the ranker. Its `pull` is for the target alone.
         pulls: How strongly the ranker of a transferred model may be drawn to its source; the gate tries each.
         folds: Parts that the target's users are split into, for cross-fitting and for the gate.
-        latest: The share of the target's rows, the latest ones, that models learn to foresee from those
-            before, and that the gate measures on: what ships will be asked about what comes next, too. 0, or
-            a log where most users come and go within one part: each user's history is cut by itself.
         per_user: Cuts of each user's history that the ranker learns from.
         most_cuts: Cuts that it learns from at most: of many users it takes fewer each, and then a sample of
             the users. The gate measures on as many users at most.
@@ -50,7 +47,6 @@ class RecommenderConfig:
     ranker: RankerConfig = field(default_factory=RankerConfig)
     pulls: tuple[float, ...] = (10.0, 100.0, 1000.0)
     folds: int = 3
-    latest: float = 0.25
     per_user: int = 3
     most_cuts: int = 2_000
     neighbours_l2: tuple[float, ...] = (100.0, 300.0, 1000.0)
@@ -65,8 +61,6 @@ class RecommenderConfig:
                 f"folds={self.folds}, per_user={self.per_user}, most_cuts={self.most_cuts}, "
                 f"depth={self.depth}; expected at least 2, 1, 1, 1"
             )
-        if not 0 <= self.latest < 1:
-            raise InputError(f"latest={self.latest}; expected from 0 up to, but not, 1")
         if not 0.5 <= self.confidence < 1:
             raise InputError(f"confidence={self.confidence}; expected from 0.5 up to, but not, 1")
         if not isinstance(self.neighbours_l2, Iterable):

@@ -14,8 +14,8 @@ from rectransfer.ranking import Histories, Ranker, Slate, cut_at_random
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import ALONE, Contender, Fold, Verdict, judge
 from rectransfer.recommend.ground import Ground, SourceView
-from rectransfer.recommend.later import Moment, measured, moment, visits_before
 from rectransfer.recommend.learn import JOINT, Chosen, Lesson, learn
+from rectransfer.recommend.measured import measured
 from rectransfer.scene import Scene
 from rectransfer.vocabulary import Vocabulary
 
@@ -55,15 +55,14 @@ def fit(ground: Ground, config: RecommenderConfig, progress: Callable[[str], Non
     users = ground.target.users
     folds = min(config.folds, len(users))
     parts = np.array_split(np.random.default_rng(config.seed).permutation(len(users)), folds)
-    picked, since = Chosen(), moment(ground.target, config.latest)
-    early = ground if since is None else ground.before(since)
+    picked = Chosen()
     views: list[tuple[Fold, Fold | None]] = []
     if folds > 1:
         for number, part in enumerate(parts, 1):
             progress(f"cross-fitting, part {number} of {folds}")
             rest = np.setdiff1d(np.arange(len(users)), part)
-            lesson = learn(early, config, Vocabulary(users.take(rest)), picked, config.seed)
-            views.append(_views(ground, config, lesson, Vocabulary(users.take(np.sort(part))), since))
+            lesson = learn(ground, config, Vocabulary(users.take(rest)), picked, config.seed)
+            views.append(_views(ground, config, lesson, Vocabulary(users.take(np.sort(part)))))
     progress("learning from everybody")
     lesson = learn(ground, config, users, picked, config.seed)
     progress("at the gate")
@@ -76,21 +75,16 @@ def fit(ground: Ground, config: RecommenderConfig, progress: Callable[[str], Non
 
 
 def _views(
-    ground: Ground, config: RecommenderConfig, lesson: Lesson, users: Vocabulary, since: Moment | None
+    ground: Ground, config: RecommenderConfig, lesson: Lesson, users: Vocabulary
 ) -> tuple[Fold, Fold | None]:
-    alone = _fold(ground, config, lesson.alone, ground.target, users, since)
+    alone = _fold(ground, config, lesson.alone, ground.target, users)
     if lesson.transferred is None:
         return alone, None
-    return alone, _fold(ground, config, lesson.transferred, ground.merged, users, since)
+    return alone, _fold(ground, config, lesson.transferred, ground.merged, users)
 
 
 def _fold(
-    ground: Ground,
-    config: RecommenderConfig,
-    scene: Scene,
-    log: InteractionLog,
-    users: Vocabulary,
-    since: Moment | None = None,
+    ground: Ground, config: RecommenderConfig, scene: Scene, log: InteractionLog, users: Vocabulary
 ) -> Fold:
     n_items = len(ground.items)
     histories = Histories.from_log(log, ground.items, users)
@@ -105,14 +99,13 @@ def _fold(
         rng,
         users=_sample(len(users), most, rng),
         per_user=per_user,
-        since=None if since is None else visits_before(log, since, ground.items, users),
         labels_in=ground.on_sale,
         strangers_in=strangers,
     )
     checked = Vocabulary(users.take(_sample(len(users), most, rng)))
-    checking = measured(ground, log, checked, since)
+    checking = measured(ground, log, checked)
     # what is recommended leaves out what was had in the target, so the gate does the same
-    viewed = measured(ground, ground.target, checked, since).seen
+    viewed = measured(ground, ground.target, checked).seen
     return Fold(
         learn=scene.lesson(learning, rng),
         examples=checking,

@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -15,22 +14,19 @@ from scipy.sparse import csr_array
 from rectransfer.columns import Columns
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.errors import InputError
-from rectransfer.logs import InteractionLog, between
+from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import solve_neighbours
 from rectransfer.pretrained import SOURCE, Pretrained
 from rectransfer.ranking import Evidence, Ranker, Towers, lay_out
 from rectransfer.transfer import Bridges, align, bridges, require_bridge
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["Ground", "Moment", "SourceView", "prepare"]
+__all__ = ["Ground", "SourceView", "prepare"]
 
 logger = logging.getLogger(__name__)
 
 _SHARED_ROWS: Final = 0.01
 """The share of the target's rows that may be in a source by accident."""
-
-Moment = datetime | int
-"""A timestamp of a log, in its own unit."""
 
 Link = pl.DataFrame | Mapping[str, str] | Mapping[int, int] | None
 
@@ -98,13 +94,6 @@ class Ground:
     def shares_users(self) -> bool:
         """Whether users bring a history from a source."""
         return self.merged is not self.target
-
-    def before(self, moment: Moment) -> "Ground":
-        """The same, with what the target's users had done by a moment; the sources stay."""
-        target = between(self.target, end=moment)
-        return replace(
-            self, target=target, merged=between(self.merged, end=moment) if self.shares_users else target
-        )
 
 
 def prepare(

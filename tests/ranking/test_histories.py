@@ -223,17 +223,6 @@ class TestCutAtRandom:
         assert cuts.items.tolist() == [5] * 4
         assert cuts.labels.tolist() == [1] * 4
 
-    def test_no_earlier_than_a_visit(self):
-        rows = [("u", item, day) for day, item in enumerate("abcdef")] + [("v", "a", 1), ("v", "b", 2)]
-        frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
-        log = InteractionLog.from_frame(frame)
-        histories = Histories.from_log(log, log.items)
-        since = np.array([4, 2])  # the second has nothing after its second visit
-        cuts = cut_at_random(histories, 6, np.random.default_rng(0), per_user=50, since=since)
-        assert set(cuts.users) == {0}
-        assert set(cuts.labels) == {4, 5}
-        assert set(cuts.items) == {0, 1, 2, 3, 4}
-
     def test_short_histories_are_as_common_as_long_ones(self):
         log = log_of([("u", f"i{visit:03d}", visit) for visit in range(256)])
         histories = Histories.from_log(log, log.items)

@@ -11,11 +11,11 @@ from scipy.sparse import csr_array
 from rectransfer.logs import InteractionLog, PlantedConfig, plant
 from rectransfer.pretrained import pretrain
 from rectransfer.ranking import Histories, uncut
-from rectransfer.recommend import later as room
+from rectransfer.recommend import measured as room
 from rectransfer.recommend.fit import _carried, _fold
 from rectransfer.recommend.ground import prepare
-from rectransfer.recommend.later import measured, moment, visits_before
 from rectransfer.recommend.learn import Chosen, _pooled, learn
+from rectransfer.recommend.measured import measured
 from rectransfer.vocabulary import Vocabulary
 
 
@@ -166,10 +166,10 @@ class TestMeasured:
         (0.5, ["a", "b", "c"], {"d", "e"}, ["x", "a", "b", "x", "c", "y"]),
     )
 
-    def measured(self, merged, shares_users=False, since=None):
+    def measured(self, merged, shares_users=False):
         items = Vocabulary.from_ids(list("abcdexy"))
         ground = SimpleNamespace(target=self.TARGET, items=items, shares_users=shares_users)
-        found = measured(ground, merged, self.TARGET.users, since)
+        found = measured(ground, merged, self.TARGET.users)
         name = items.ids.to_list()
         return {
             str(found.who.ids[int(user)]): (
@@ -199,50 +199,6 @@ class TestMeasured:
         assert list(met) == ["six", "two"]  # the first of three, who is known here, took nothing new
         assert met["six"] == (["x", "x", "y"], {"a", "d", "e"})
         assert met["two"] == (["a", "b", "y"], {"c"})
-
-    def test_after_a_moment(self):
-        """All that was new then; who was there only before isn't measured; one visit is always history."""
-        assert self.measured(self.TARGET, since=14) == {
-            "six": (["a", "b", "c"], {"d", "e"}),
-            "two": (["a", "b"], {"c"}),
-        }
-        assert self.measured(self.TARGET, since=15)["six"] == (["a", "b", "c", "d"], {"e"})
-        assert self.measured(self.TARGET, since=16) == {"six": (["a", "a", "b", "c", "d"], {"e"})}
-        assert self.measured(self.TARGET, since=1)["six"] == (["a"], {"b", "c", "d", "e"})
-
-    def test_visits_before_a_moment(self):
-        items = Vocabulary.from_ids(list("abcdexy"))
-        users = Vocabulary.from_ids(["bored", "none", "six", "two"])
-        assert visits_before(self.TARGET, 15, items, users).tolist() == [2, 0, 4, 1]
-
-
-class TestMoment:
-    """When the latest rows begin, if that parts what users do."""
-
-    def test_by_hand(self):
-        log = log_of([(user, item, day) for user in "uv" for day, item in enumerate("abcd", 1)])
-        assert moment(log, 0.25) == 4
-        assert moment(log, 0.5) == 3
-
-    def test_none_where_it_would_part_users(self):
-        early = [("u", item, day) for day, item in enumerate("abcd", 1)]
-        late = [("v", item, day) for day, item in enumerate("abcd", 11)]
-        assert moment(log_of(early + late), 0.25) is not None  # one of two was there before and after
-        assert moment(log_of(early + late), 0.5) is None
-
-    def test_none_without_a_share(self):
-        log = log_of([("u", item, day) for day, item in enumerate("abcd", 1)])
-        assert moment(log, 0) is None
-        assert moment(log_of([("u", "a", 1)]), 0.25) is None
-
-    def test_nothing_later_is_learned_in_the_folds(self, ground):
-        """The gate's models know the target as it was by then; the sources stay."""
-        since = moment(ground.target, 0.25)
-        assert since is not None
-        early = ground.before(since)
-        assert early.target.span[1] < since <= ground.target.span[1]
-        assert early.merged.span[1] < since
-        assert early.sources == ground.sources
 
 
 class TestStrangers:

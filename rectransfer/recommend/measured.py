@@ -1,0 +1,59 @@
+"""What the gate measures on: users' histories, and what came after them."""
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from rectransfer.columns import Columns
+from rectransfer.logs import InteractionLog
+from rectransfer.ranking import Examples, Histories, uncut
+from rectransfer.recommend.ground import Ground
+from rectransfer.vocabulary import Vocabulary
+
+__all__ = ["measured"]
+
+_HISTORY: Final = 0.5
+"""The share of a user's visits that is history; the rest is to be found."""
+
+
+def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples:
+    """What the gate measures on: the first half of users' visits to the target, and what was new after it.
+
+    `log` may add what shared users did elsewhere before that. Where users are shared, every second one is met
+    as if new to the target: its history has nothing of it, and whatever is taken afterwards is a label.
+
+    Args:
+        ground: Sources and target.
+        log: What histories are of.
+        users: Who may be measured; those with nothing new afterwards aren't.
+    """
+    frame = ground.target.frame.filter(pl.Series(users.rows(ground.target.frame[Columns.User]) >= 0))
+    visit = Columns.Session if ground.target.has_sessions else Columns.Timestamp
+    number = pl.col(visit).rle_id().over(Columns.User).cast(pl.Int64)
+    last = number.max().over(Columns.User)
+    cut = ((last + 1) * _HISTORY).round().cast(pl.Int64).clip(1, last)
+    marked = frame.with_columns(late=(number >= cut) & (last > 0))
+    first_late = (
+        marked.filter("late").group_by(Columns.User).agg(pl.col(Columns.Timestamp).min().alias("cut"))
+    )
+    key = [Columns.User, Columns.Item]
+    found = Vocabulary.from_ids(first_late[Columns.User])
+    new_here = found.ids.gather_every(2, offset=1) if ground.shares_users else found.ids.clear()
+    early = marked.filter(~pl.col("late"), ~pl.col(Columns.User).is_in(new_here.implode()))
+    early = early.select(frame.columns)
+    past = early
+    if log is not ground.target:
+        others = log.frame.join(ground.target.frame, on=[*key, Columns.Timestamp], how="anti")
+        before = others.join(first_late, on=Columns.User).filter(pl.col(Columns.Timestamp) < pl.col("cut"))
+        names = [*key, Columns.Timestamp]
+        past = pl.concat([before.select(names), early.select(names)]).sort(Columns.User, Columns.Timestamp)
+    whole = uncut(Histories.from_log(InteractionLog.from_frame(past), ground.items, found), len(ground.items))
+    new = marked.filter("late").select(key).unique()
+    new = new.join(early.select(key).unique(), on=key, how="anti").sort(key)
+    owner, label = found.rows(new[Columns.User]), ground.items.rows(new[Columns.Item])
+    order = np.argsort(owner, kind="stable")
+    asked = Examples(
+        whole.users, whole.n_items, whole.owner, whole.items, whole.ages, owner[order], label[order], found
+    )
+    return asked.take(np.unique(owner))
