@@ -12,7 +12,7 @@ from rectransfer.explain.coalitions import pulls
 from rectransfer.explain.explanations import Explanations, Told
 from rectransfer.explain.formula import Doubles, Formula
 from rectransfer.explain.history import Entries, Split, sums
-from rectransfer.explain.lists import Part, chunks, columns_of, in_order, standing, with_items
+from rectransfer.explain.lists import Part, chunks, columns_of, held, in_order, standing, with_items
 from rectransfer.explain.players import Players
 from rectransfer.explain.workers import side_by_side
 from rectransfer.metrics import top_k
@@ -114,16 +114,30 @@ class Explainer:
 
         yield from side_by_side(asked, chunks(examples, exclude))
 
-    def listed(self, examples: Examples, users: Vocabulary, lists: Rows) -> Iterator[Explanations]:
+    def listed(
+        self, examples: Examples, users: Vocabulary, lists: Rows, *, exclude: csr_array | None = None
+    ) -> Iterator[Explanations]:
         """Explain a list of each user's own, some users at a time; ranks are by score within it.
+
+        An item that a domain doesn't know gets there what the user's candidates have on average; for lists
+        that hold one candidates are looked for, and these users come last.
 
         Args:
             examples: u of them, with a history or a profile.
             users: Their ids.
             lists: Rows of items, each once a user, -1 where there are fewer; shape `(u, k)`.
+            exclude: What a user must not get, shape `(u, n_items)`.
         """
-        for rows, some, _ in chunks(examples, None):
-            yield self._explained(some, users.take(rows), in_order(lists[rows]), k=lists.shape[1])
+        known = np.all([one.known for one in self.scene.evidence], axis=0)
+        strange = ((lists >= 0) & ~known[lists]).any(axis=1)
+        k = lists.shape[1]
+        for averaged in (False, True):
+            of = np.flatnonzero(strange == averaged)
+            for rows, some, shut in chunks(examples.take(of), None if exclude is None else exclude[of]):
+                mine = candidates = in_order(lists[of[rows]])
+                if averaged:
+                    candidates = with_items(self.scene.candidates(some, exclude=shut, k=k), mine)
+                yield self._explained(some, users.take(of[rows]), candidates, k=k, among=mine)
 
     def nothing(self, users: pl.DataType) -> Explanations:
         """No explanations, of this one's signals and groups.
@@ -179,16 +193,19 @@ class Explainer:
         k: int = 0,
         items: Rows | None = None,
         shut: csr_array | None = None,
+        among: Rows | None = None,
     ) -> Explanations:
         slate = self.scene.slate(examples, candidates)
         scores = self.ranker.score(slate)
+        if among is not None:
+            scores[~held(candidates, among)] = -np.inf
         if items is None:
             columns = top_k(scores, min(k, scores.shape[1]))[1]
             ranks = np.broadcast_to(np.arange(1, columns.shape[1] + 1), columns.shape)
         else:
             columns = columns_of(candidates, items)
             ranks = standing(scores, candidates, columns, shut)
-        there = np.take_along_axis(candidates, columns, axis=1) >= 0
+        there = np.isfinite(np.take_along_axis(scores, columns, axis=1))
         owner, column = np.nonzero(there)[0], columns[there]
         values = slate.columns(self.ranker.names)[owner, column].astype(np.float64)
         entries = Entries.of(examples, owner, candidates[owner, column])

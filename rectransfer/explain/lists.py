@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from rectransfer.ranking import Examples
 
-__all__ = ["Part", "chunks", "columns_of", "in_order", "standing", "with_items"]
+__all__ = ["Part", "chunks", "columns_of", "held", "in_order", "standing", "with_items"]
 
 Rows = npt.NDArray[np.int64]
 Part = tuple[Rows, Examples, csr_array | None]
@@ -34,12 +34,24 @@ def standing(
 
 
 def with_items(candidates: Rows, items: Rows) -> Rows:
-    """Each user's candidates and some items more, ascending, -1 where there are fewer."""
-    rows = [np.union1d(row[row >= 0], items) for row in candidates]
+    """Each user's candidates and some items more, ascending, -1 where there are fewer.
+
+    Args:
+        candidates: Shape `(u, m)`, -1 where there are fewer.
+        items: The same for all users, shape `(i,)`, or likewise each user's own, `(u, i)`.
+    """
+    each = np.hstack([candidates, np.broadcast_to(items, (len(candidates), items.shape[-1]))])
+    rows = [np.unique(row[row >= 0]) for row in each]
     found = np.full((len(rows), max((len(row) for row in rows), default=0)), -1, np.int64)
     for place, row in enumerate(rows):
         found[place, : len(row)] = row
     return found
+
+
+def held(candidates: Rows, items: Rows) -> npt.NDArray[np.bool_]:
+    """Which candidates are among each user's items, shape `(u, m)`; both are -1 where there are fewer."""
+    mine = [np.isin(row, of) for row, of in zip(candidates, items, strict=True)]
+    return np.array(mine, dtype=np.bool_).reshape(candidates.shape) & (candidates >= 0)
 
 
 def columns_of(candidates: Rows, items: Rows) -> Rows:

@@ -134,7 +134,7 @@ class Scorer:
     ) -> pl.DataFrame:
         assert self.teller is not None  # noqa: S101 (only called where there is one)
         told, *popular = parts
-        found = [self.teller.told(users, histories, told)]
+        found = [self.teller.told(users, histories, viewed, told)]
         if popular:
             strangers = np.unique(popular[0][0])
             found.append(self.teller.popular(users, strangers, viewed, self.options.k))

@@ -41,12 +41,13 @@ class Teller:
         """One for a model; it draws what it compares with, the same for equal models."""
         return cls(state, explainer_of(state, BACKGROUND, 0), titles)
 
-    def told(self, users: Vocabulary, histories: Histories, ranked: Part) -> pl.DataFrame:
+    def told(self, users: Vocabulary, histories: Histories, viewed: csr_array, ranked: Part) -> pl.DataFrame:
         """Reasons of users about whom something is known: `user_id`, `item_id` and `reasons`.
 
         Args:
             users: u of them.
             histories: Theirs, in the same order.
+            viewed: What they must not get, shape `(u, n_items)`.
             ranked: What they get.
         """
         owner, item, _, rank = ranked
@@ -54,7 +55,8 @@ class Teller:
         lists = np.full((len(rows), int(rank.max(initial=0))), -1, np.int64)
         lists[place, rank - 1] = item
         examples = uncut(histories, len(self.state.items)).take(rows)
-        return self._frame(self.explainer.listed(examples, Vocabulary(users.take(rows)), lists), users)
+        some = Vocabulary(users.take(rows))
+        return self._frame(self.explainer.listed(examples, some, lists, exclude=viewed[rows]), users)
 
     def popular(
         self, users: Vocabulary, strangers: npt.NDArray[np.int64], viewed: csr_array, k: int

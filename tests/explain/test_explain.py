@@ -160,6 +160,31 @@ def test_users_alone_are_explained_as_among_others(model: Recommender, explained
     assert explained.take(rows).frame("history").height == found.frame("history").height
 
 
+def test_lists_of_users_are_explained_as_what_is_recommended(
+    model: Recommender, explained: Explanations
+) -> None:
+    state = model._fitted
+    users = explained.users.unique(maintain_order=True).to_list()
+    lists = np.full((len(users), 6), -1)
+    lists[:, :5] = state.items.rows(explained.items).reshape(-1, 5)[:, ::-1]
+    lists[3, 2:] = -1  # fewer than the others
+    named, had = Vocabulary(pl.Series(users)), state.viewed(Vocabulary(pl.Series(users)), None)
+
+    parts = model.explainer().listed(histories(model, users), named, lists, exclude=had)
+    found = Explanations.joined(list(parts))
+
+    place = {pair: at for at, pair in enumerate(zip(explained.users, explained.items, strict=True))}
+    same = explained.take([place[pair] for pair in zip(found.users, found.items, strict=True)])
+    assert len(found) == len(explained) - 3
+    unknown = found.values[:, found.signals.index("source.unknown")] > 0
+    assert 0 < unknown.sum() < len(found)  # these get what all candidates have on average
+    np.testing.assert_allclose(found.values, same.values, atol=1e-5)
+    np.testing.assert_allclose(found.contributions, same.contributions, atol=1e-5)
+    np.testing.assert_allclose(found.told.contributions, same.told.contributions, atol=1e-5)
+    ranks = found.ranks[found.users.to_numpy() != users[3]]
+    np.testing.assert_array_equal(ranks, np.tile(np.arange(1, 6), len(users) - 1))
+
+
 def test_a_user_without_history_is_explained_by_popularity(alone: Recommender) -> None:
     found = alone.explain(["nobody", alone.users[0]], k=3)
 
