@@ -1,28 +1,15 @@
 """Ranks and labels out of recommendation lists, for models that hand out lists and no scores."""
 
-from typing import Final, Literal
-
 import numpy as np
 import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
-from rectransfer.metrics.pairs import (
-    Numbers,
-    first_of_each,
-    number_together,
-    sorted_pairs,
-    sorted_pairs_with,
-)
+from rectransfer.metrics.matching import MOST, Lists, Taken, match
+from rectransfer.metrics.pairs import number_together
 from rectransfer.metrics.ranks import RelevantRanks
 
 __all__ = ["label_lists", "ranks_from_lists"]
-
-_MOST: Final = 2**31
-"""Ranks lie below this, so that user and rank fit one number."""
-
-_SIDES: Final[tuple[Literal["left", "right"], ...]] = ("left", "right")
-_SPARSE: Final = 10  # how far users' numbers may spread to be counted in one array
 
 
 def ranks_from_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> RelevantRanks:
@@ -47,30 +34,19 @@ def ranks_from_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> RelevantR
     """
     _check_ids(recommended, test, Columns.Rank)
     _check_ranks(recommended[Columns.Rank])
-    n_users, listed_users, test_users = number_together(recommended[Columns.User], test[Columns.User])
-    n_items, listed_items, test_items = number_together(recommended[Columns.Item], test[Columns.Item])
-    listed_ranks = recommended[Columns.Rank].cast(pl.Int64).to_numpy()
-    _check_once(sorted_pairs(listed_users, listed_ranks, _MOST), Columns.Rank)
-    listed, place = sorted_pairs_with(listed_users, listed_items, n_items, listed_ranks)
-    _check_once(listed, Columns.Item)
-    wanted = sorted_pairs(test_users, test_items, n_items)
-    wanted = wanted[first_of_each(wanted)]
-    owner = wanted // n_items
-    starts = np.flatnonzero(first_of_each(owner))
-    own = owner[starts]  # ascending, as the ids are
-    lengths = _lengths(listed_users, own, n_users)
-    ranks = np.full(len(wanted), np.inf)
-    if len(listed):
-        at = np.searchsorted(listed, wanted)
-        np.minimum(at, len(listed) - 1, out=at)
-        found = np.flatnonzero(listed[at] == wanted)
-        ranks[found] = place[at[found]]
+    listed_users, test_users = number_together(recommended[Columns.User], test[Columns.User])
+    listed_items, test_items = number_together(recommended[Columns.Item], test[Columns.Item])
+    lists = Lists(listed_users, listed_items, recommended[Columns.Rank].cast(pl.Int64).to_numpy())
+    _require_once(lists.repeated_ranks, recommended.height, Columns.Rank)
+    found = match(lists, Taken(test_users, test_items))
+    _require_once(found.repeated, recommended.height, Columns.Item)
+    starts = np.flatnonzero(np.diff(found.users, prepend=-1))
     return RelevantRanks(
-        ranks=ranks,
-        offsets=np.append(starts, len(wanted)).astype(np.int64),
-        n_candidates=lengths,
-        users=np.arange(len(starts), dtype=np.int64),
-        ties=np.ones(len(wanted), dtype=np.int64),
+        ranks=np.where(found.ranks, found.ranks, np.inf),
+        offsets=np.append(starts, len(found.users)),
+        n_candidates=lists.lengths(found.users[starts]),
+        users=np.arange(len(starts)),
+        ties=np.ones(len(found.users), np.int64),
     )
 
 
@@ -112,28 +88,13 @@ def _check_ranks(ranks: pl.Series) -> None:
             f"{Columns.Rank} counts from 1, without nulls; {ranks.null_count()} of {ranks.len()} are null, "
             f"{(ranks < 1).sum()} lie below 1"
         )
-    if ranks.len() and (ranks.max() >= _MOST or (ranks.dtype.is_float() and (ranks % 1 != 0).any())):  # type: ignore[operator]
-        raise InputError(f"{Columns.Rank} is a whole number below {_MOST:,}; the largest is {ranks.max()!r}")
+    if ranks.len() and (ranks.max() >= MOST or (ranks.dtype.is_float() and (ranks % 1 != 0).any())):  # type: ignore[operator]
+        raise InputError(f"{Columns.Rank} is a whole number below {MOST:,}; the largest is {ranks.max()!r}")
 
 
-def _lengths(listed: Numbers, own: Numbers, n_users: int) -> Numbers:
-    """How many rows some users have."""
-    if n_users <= _SPARSE * (len(listed) + len(own)):
-        return np.bincount(listed, minlength=n_users)[own].astype(np.int64)
-    ordered = np.sort(listed)
-    ends = [np.searchsorted(ordered, own, side) for side in _SIDES]
-    return np.asarray(ends[1] - ends[0], dtype=np.int64)
-
-
-def _check_once(pairs: Numbers, column: str) -> None:
-    """Refuse sorted pairs that are there twice."""
-    same = pairs[1:] == pairs[:-1]
-    if not same.any():
-        return
-    twice = np.append(same, False) | np.append(False, same)
-    raise InputError(
-        f"{np.count_nonzero(twice)} of {len(pairs)} rows repeat a user's {column}: each may be there once"
-    )
+def _require_once(repeated: int, rows: int, column: str) -> None:
+    if repeated:
+        raise InputError(f"{repeated} of {rows} rows repeat a user's {column}: each may be there once")
 
 
 def _check_ids(recommended: pl.DataFrame, test: pl.DataFrame, *more: str) -> None:

@@ -1,4 +1,4 @@
-"""Pairs of user and item as single numbers, which sort and compare far faster than two columns do."""
+"""Ids as numbers, which sort and compare far faster than text does."""
 
 from typing import Final
 
@@ -6,18 +6,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Numbers", "first_of_each", "number_together", "sorted_pairs", "sorted_pairs_with"]
+__all__ = ["Numbers", "number_together"]
 
 Numbers = npt.NDArray[np.int64]
 
 _WIDEST: Final = 2**31
-"""Ids that spread wider are counted through, so that a pair of numbers always fits 63 bits."""
+"""Ids that spread wider are counted through, so that numbers stay small."""
 
-_BITS: Final = 63
-_LOOSEST: Final = 2  # how much larger than its rows a table of users may be
+_HASH_BITS: Final = 22  # 4 million slots: few texts of a million share one, and a table is 32 MB
 
 
-def number_together(first: pl.Series, second: pl.Series) -> tuple[int, Numbers, Numbers]:
+def number_together(first: pl.Series, second: pl.Series) -> tuple[Numbers, Numbers]:
     """Numbers for the ids of two columns: equal ids get equal numbers, larger ids larger ones.
 
     Args:
@@ -25,13 +24,13 @@ def number_together(first: pl.Series, second: pl.Series) -> tuple[int, Numbers, 
         second: Ids without nulls.
 
     Returns:
-        A bound that all numbers lie below, and the numbers, from 0.
+        The numbers, from 0 and below 2**31 (or the number of ids, where that is more).
 
     Examples:
         >>> number_together(pl.Series([70, 72]), pl.Series([71]))
-        (73, array([70, 72]), array([71]))
+        (array([70, 72]), array([71]))
         >>> number_together(pl.Series(["tea", "milk"]), pl.Series(["rice"]))
-        (3, array([2, 0]), array([1]))
+        (array([2, 0]), array([1]))
     """
     columns = [first.cast(second.dtype), second]
     if second.dtype.is_integer():
@@ -41,12 +40,12 @@ def number_together(first: pl.Series, second: pl.Series) -> tuple[int, Numbers, 
         shift = 0 if low >= 0 and high < _WIDEST else low
         if high - shift < _WIDEST and abs(low) < 2**62:
             near, far = (column.cast(pl.Int64).to_numpy() for column in columns)
-            return high - shift + 1, *((near, far) if not shift else (near - shift, far - shift))
+            return (near - shift, far - shift) if shift else (near, far)
         return _number(columns)
     heads = [_runs(column.cast(pl.String)) for column in columns]
-    n, one, two = _number([head for head, _ in heads])
+    one, two = _number([head for head, _ in heads])
     (_, first_lengths), (_, second_lengths) = heads
-    return n, _repeated(one, first_lengths), _repeated(two, second_lengths)
+    return _repeated(one, first_lengths), _repeated(two, second_lengths)
 
 
 def _runs(column: pl.Series) -> tuple[pl.Series, Numbers | None]:
@@ -54,6 +53,7 @@ def _runs(column: pl.Series) -> tuple[pl.Series, Numbers | None]:
 
     Where runs are short, the column itself and None.
     """
+    column = column.rechunk()  # text is gathered from one chunk ten times as fast as from several
     starts = (column != column.shift()).fill_null(True)
     if 2 * int(starts.sum()) > column.len():
         return column, None
@@ -65,82 +65,37 @@ def _repeated(numbers: Numbers, lengths: Numbers | None) -> Numbers:
     return numbers if lengths is None else np.repeat(numbers, lengths)
 
 
-def _number(columns: list[pl.Series]) -> tuple[int, Numbers, Numbers]:
+def _number(columns: list[pl.Series]) -> tuple[Numbers, Numbers]:
     """Numbers by way of all ids in order."""
-    both = pl.concat([column.alias("id") for column in columns])
-    if both.dtype == pl.String:  # hashed once; sorting all of the text would take several times as long
-        codes = both.cast(pl.Categorical)
-        different = codes.unique()
-        places = different.to_physical().to_numpy()
-        order = different.cast(pl.String).arg_sort().to_numpy()
-        numbers = np.empty(int(places.max(initial=0)) + 1, np.int64)
-        numbers[places[order]] = np.arange(len(places))
-        found = numbers[codes.to_physical().to_numpy()]
+    both = pl.concat([column.alias("id") for column in columns]).rechunk()
+    if both.dtype == pl.String:
+        same = _same_row(both)
+        different = np.flatnonzero(same == np.arange(len(same)))
+        numbers = np.empty(len(same), np.int64)
+        numbers[different[both.gather(different).arg_sort().to_numpy()]] = np.arange(len(different))
+        found = numbers[same]
     else:
-        ids, found = np.unique(both.to_numpy(), return_inverse=True)
-        places = ids
+        found = np.unique(both.to_numpy(), return_inverse=True)[1]
     n = columns[0].len()
     found = found.astype(np.int64, copy=False)
-    return len(places), found[:n], found[n:]
+    return found[:n], found[n:]
 
 
-def sorted_pairs(users: Numbers, items: Numbers, n_items: int) -> Numbers:
-    """`users * n_items + items`, ascending."""
-    pairs = users * n_items + items
-    if (pairs[1:] >= pairs[:-1]).all():  # as lists mostly come
-        return pairs
-    return _sorted(pairs, users)
+def _same_row(texts: pl.Series) -> Numbers:
+    """For each row one that has the same text, the same one for all of them, shape `(n,)`.
 
-
-def sorted_pairs_with(
-    users: Numbers, items: Numbers, n_items: int, beside: Numbers
-) -> tuple[Numbers, Numbers]:
-    """The same, and other numbers in the order of the pairs.
-
-    Args:
-        users: Shape `(n,)`.
-        items: Shape `(n,)`, below `n_items`.
-        n_items: A bound on the items.
-        beside: Shape `(n,)`, from 0; pairs that are there twice come by these.
+    By the first bits of the texts' hashes: rows that share them are compared, and only those few that share
+    them with another text go the way of a dictionary, which takes several times as long.
     """
-    pairs = users * n_items
-    pairs += items
-    bits = int(beside.max(initial=0)).bit_length()
-    if int(pairs.max(initial=0)).bit_length() + bits > _BITS:
-        order = np.lexsort((beside, pairs))
-        return pairs[order], beside[order]
-    pairs <<= bits  # in place: a million new numbers take longer to get than to compute
-    pairs |= beside
-    packed = _sorted(pairs, users)  # sorting values is several times as fast as sorting places
-    place = packed & ((1 << bits) - 1)
-    packed >>= bits
-    return packed, place
-
-
-def first_of_each(numbers: Numbers) -> npt.NDArray[np.bool_]:
-    """Where a number differs from the one before, shape `(n,)`."""
-    first = np.ones(len(numbers), np.bool_)
-    np.not_equal(numbers[1:], numbers[:-1], out=first[1:])
-    return first
-
-
-def _sorted(values: Numbers, users: Numbers) -> Numbers:
-    """Sort in place. Where users ascend, values do from user to user: each user's few are sorted alone."""
-    n = len(values)
-    if not n or not (users[1:] >= users[:-1]).all():
-        values.sort()
-        return values
-    starts = np.flatnonzero(first_of_each(users))
-    lengths = np.diff(starts, append=n)
-    width = int(lengths.max())
-    if width * len(starts) > _LOOSEST * n:
-        values.sort()
-        return values
-    if width * len(starts) == n:
-        values.reshape(-1, width).sort(axis=1)
-        return values
-    there = np.arange(width) < lengths[:, None]
-    table = np.full(there.shape, np.iinfo(np.int64).max)
-    table[there] = values
-    table.sort(axis=1)
-    return table[there]
+    n = texts.len()
+    bits = min(max(1, (2 * n).bit_length()), _HASH_BITS)
+    slots = (texts.hash().to_numpy() >> np.uint64(64 - bits)).view(np.int64)
+    last = np.zeros(1 << bits, np.int64)
+    last[slots] = np.arange(n)
+    same = last[slots]
+    shared = (texts != texts.gather(same)).arg_true().to_numpy()
+    codes = texts.gather(shared).cast(pl.Categorical).to_physical().to_numpy()
+    last = np.zeros(int(codes.max(initial=0)) + 1, np.int64)
+    last[codes] = shared
+    same[shared] = last[codes]
+    return same

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rectransfer.metrics import ranks_from_lists
-from rectransfer.metrics.pairs import number_together, sorted_pairs, sorted_pairs_with
+from rectransfer.metrics.matching import Lists, Taken, match
+from rectransfer.metrics.pairs import number_together
 
 IDS = {
     "small": st.integers(0, 12),
@@ -23,10 +24,10 @@ IDS = {
 def test_numbers_keep_equality_and_order(kind, data):
     dtype = pl.String if kind == "text" else pl.Int64
     first, second = (data.draw(st.lists(IDS[kind], max_size=15)) for _ in range(2))
-    n, one, two = number_together(pl.Series(first, dtype=dtype), pl.Series(second, dtype=dtype))
+    one, two = number_together(pl.Series(first, dtype=dtype), pl.Series(second, dtype=dtype))
     ids, numbers = [*first, *second], [*one.tolist(), *two.tolist()]
     assert len(ids) == len(numbers)
-    assert all(0 <= number < n for number in numbers)
+    assert all(0 <= number < 2**31 for number in numbers)
     by_bytes = [text.encode() for text in ids] if kind == "text" else ids
     for a, x in zip(by_bytes, numbers, strict=True):
         for b, y in zip(by_bytes, numbers, strict=True):
@@ -35,7 +36,7 @@ def test_numbers_keep_equality_and_order(kind, data):
 
 @pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize("kind", IDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_lists_agree_with_naive_loops(kind, grouped, data):
     dtype = pl.String if kind == "text" else pl.Int64
@@ -43,7 +44,8 @@ def test_lists_agree_with_naive_loops(kind, grouped, data):
     wanted = data.draw(st.lists(pairs, min_size=1, max_size=25))
     listed = data.draw(st.lists(pairs, max_size=25, unique=True))
     if grouped:
-        listed.sort(key=lambda pair: pair[0].encode() if kind == "text" else pair[0])
+        for pairs in (listed, wanted):
+            pairs.sort(key=lambda pair: pair[0].encode() if kind == "text" else pair[0])
     ranks: dict = {}
     rows = []
     for user, item in listed:
@@ -62,19 +64,31 @@ def test_lists_agree_with_naive_loops(kind, grouped, data):
     assert found.n_candidates.tolist() == [ranks.get(user, 0) for user in users]
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([3, 2**20, 2**40]), st.booleans())
-def test_pairs_are_sorted_with_what_stands_beside_them(seed, largest, grouped):
-    rng = np.random.default_rng(seed)
-    users, items = rng.integers(0, 2**20, 40), rng.integers(0, 9, 40)
-    users[:20] = users[0]
-    beside = rng.integers(0, largest, 40)
+PAIRS = st.tuples(st.integers(0, 9), st.integers(0, 9))
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize("further", [0, 2**20, 2**30])
+@settings(max_examples=80, deadline=None)
+@given(st.lists(PAIRS, max_size=25), st.lists(PAIRS, max_size=25), st.data())
+def test_what_was_taken_is_found_wherever_it_is(further, grouped, listed, taken, data):
+    """Ids far apart take more bits than one number has; lists in order go by way of a table."""
+    ranks = data.draw(st.lists(st.integers(1, 9 + further), min_size=len(listed), max_size=len(listed)))
     if grouped:
-        users.sort()
-    kept = users.copy(), items.copy()
-    pairs, others = sorted_pairs_with(users, items, 9, beside)
-    expected = sorted(zip((users * 9 + items).tolist(), beside.tolist(), strict=True))
-    assert list(zip(pairs.tolist(), others.tolist(), strict=True)) == expected
-    assert sorted_pairs(users, items, 9).tolist() == [pair for pair, _ in expected]
-    assert (kept[0] == users).all()
-    assert (kept[1] == items).all()
+        listed.sort(key=lambda pair: pair[0])
+        taken.sort(key=lambda pair: pair[0])
+    columns = [np.array(pairs, np.int64).reshape(-1, 2).T for pairs in (listed, taken)]
+    (users, items), (takers, wanted) = columns
+    items[items == 9] += further
+    wanted[wanted == 9] += further
+    lists = Lists(users, items, np.array(ranks, np.int64))
+    found = match(lists, Taken(takers, wanted))
+    assert found.repeated == sum(listed.count(pair) > 1 for pair in listed)
+    assert found.users.tolist() == [user for user, _ in sorted(set(taken))]
+    placed = list(zip([user for user, _ in listed], ranks, strict=True))
+    assert lists.repeated_ranks == sum(placed.count(pair) > 1 for pair in placed)
+    rank = dict(zip(listed, ranks, strict=True))
+    if not found.repeated:
+        assert found.ranks.tolist() == [rank.get(pair, 0) for pair in sorted(set(taken))]
+    different = np.unique(takers)
+    assert lists.lengths(different).tolist() == [users.tolist().count(user) for user in different]
