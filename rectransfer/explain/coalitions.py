@@ -2,14 +2,19 @@
 
 from functools import lru_cache
 from math import comb
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rectransfer.explain.formula import Doubles, Formula
-from rectransfer.explain.kernels import pull
+from rectransfer.explain.kernels import LEAST, pull
 from rectransfer.explain.players import Players
 
 __all__ = ["pulls"]
+
+_SMALL: Final = 1e-3
+"""Of what a group could give a hidden unit: a value over a smaller step would be mostly rounding."""
 
 
 def pulls(formula: Formula, players: Players, z: Doubles, others: Doubles, lengths: Doubles) -> Doubles:
@@ -36,29 +41,32 @@ def pulls(formula: Formula, players: Players, z: Doubles, others: Doubles, lengt
     found = np.empty((*z.shape, len(others)))
     found[:] = formula.line[:, None]
     if len(formula.last):
-        weighed = np.stack(
-            [np.where(np.array(players.groups) == group, 1.0, 0.0) for group in range(len(players))]
-        )
-        first = weighed[:, None, :] * formula.first  # of each group apart, shape (g, h, s)
+        g = max(len(players), LEAST)
+        member = np.array(players.groups) == np.arange(g)[:, None]
+        first = member[:, None, :] * formula.first  # of each group apart, shape (g, h, s)
+        counts, alone = _counts(g)
         pull(
-            formula.start(others, lengths[:, None]),
+            formula.start(np.zeros((1, z.shape[1])), lengths),
             np.einsum("ns,ghs->ngh", z, first, optimize=True),
-            np.einsum("bs,ghs->gbh", others, first, optimize=True),
-            np.abs(first).sum(axis=2),
-            _shares(len(players)),
+            np.einsum("bs,ghs->bgh", others, first, optimize=True),
+            _SMALL * np.abs(first[: len(players)]).sum(axis=2),
+            counts,
+            alone,
             np.array(players.groups),
-            formula.last[:, None] * formula.first,
+            np.ascontiguousarray((formula.last[:, None] * formula.first).T),
             found,
         )
     return np.asarray(found / len(others))
 
 
 @lru_cache(maxsize=16)
-def _shares(n: int) -> Doubles:
-    """What each coalition counts for a player that is in it, and for one that isn't, shape `(2, 2 ** n)`.
+def _counts(n: int) -> tuple[Doubles, Doubles]:
+    """What `_play` and `_slope` count coalitions of n players, at least 3; they go by the members' bits."""
+    alone = np.array([1 / (n * comb(n - 1, size)) for size in range(n)])
+    both = np.array([0.0, *(alone[1:] + alone[:-1])])
+    return both[_sizes(n - 3)[:, None] + np.arange(3)], alone[_sizes(n - 1)]
 
-    Coalitions are numbered by their members' bits.
-    """
-    sizes = ((np.arange(1 << n) >> np.arange(n)[:, None]) & 1).sum(axis=0)
-    each = np.array([0.0, *(1 / (n * comb(n - 1, size)) for size in range(n)), 0.0])
-    return np.stack([each[sizes], each[sizes + 1]])
+
+def _sizes(n: int) -> npt.NDArray[np.int64]:
+    """Members of each coalition, shape `(2 ** n,)`."""
+    return np.asarray(((np.arange(1 << n)[:, None] >> np.arange(n)) & 1).sum(axis=1), dtype=np.int64)

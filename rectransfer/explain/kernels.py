@@ -1,4 +1,15 @@
-"""The compiled loop over coalitions. It lets go of the interpreter lock, so that threads run side by side."""
+"""The compiled loop over coalitions. It lets go of the interpreter lock, so that threads run side by side.
+
+A hidden unit plays against a row of the background: a coalition S is worth `tanh x`, or `1 - 2 / (1 + E)`
+with `E = exp(2 x)`, a product of what its members give. S and all the others, S', count alike. So a player's
+Shapley value is the sum of `W(S) (worth(S) - worth(S')) / 2` over the S with it, W being what S counts with
+the player and without, and of something that is the same for all players. `E(S) E(S')` is the same for all
+S, say k squared; with `e = E / k` and `c = k + 1 / k`
+
+    1 / (1 + E(S)) - 1 / (1 + E(S')) = (1 - e^2) / (1 + c e + e^2)
+
+so that one division does for two coalitions, and of each two the one without the last player is visited.
+"""
 
 from typing import Any, Final
 
@@ -6,102 +17,129 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["pull"]
+__all__ = ["LEAST", "pull"]
 
 Doubles = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
 
-_SAFE: Final = 20.0  # up to here exp(2 x) times exp(2 y) is finite in single precision
-_FARTHEST: Final = 340.0  # and here exp(2 x) in double precision
-_SMALL: Final = 1e-3  # of what a step could be
-_HALF: Final = np.float32(0.5)
-_ONE: Final = np.float32(1)
-_FOUR: Final = np.float32(4)
+LEAST: Final = 3
+"""Players at least; ones that do nothing change nothing."""
+
+_NEAR: Final = 100.0  # up to here a product of two divisors, below exp(4 x), is finite
+_FAR: Final = 150.0  # from here on tanh is 1
 
 
 def _compiled(function: Any) -> Any:
-    return numba.njit(
-        nogil=True, cache=True, error_model="numpy", fastmath={"nsz", "arcp", "contract", "reassoc", "nnan"}
-    )(function)
+    return numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"nsz", "contract", "reassoc"})(
+        function
+    )
 
 
 @_compiled
 def _play(
-    start: float, steps: Doubles, quick: bool, bent: bool, counts: Singles, worth: Singles, found: Doubles
+    empty: Doubles, between: Doubles, grown: Doubles, counts: Doubles, room: Doubles, found: Doubles
 ) -> None:  # pragma: no cover (compiled)
-    """A game of n players, whose coalitions are worth `1 / (1 + exp(2 x))`: its tanh, turned and halved.
+    """Games of n players side by side, one a unit: Shapley values of `1 / (1 + E)`.
 
-    A player gets `counts[0]` times the worth of each coalition that it is in and `counts[1]` times that of
-    all. Coalitions are numbered by their members' bits: those with the last player are the upper half, and
-    once they are added to the lower half, they are as if it weren't there.
+    Of a coalition and its counterpart that without the last player is visited. The first two players are
+    taken in turn within the loop; the coalitions of those between are numbered by their members' bits.
 
     Args:
-        start: x of the coalition of none, or `exp(2 x)` if quick.
-        steps: What each player adds, or multiplies with, shape `(n,)`.
-        quick: Whether sums are taken as products: all of them have to be finite.
-        bent: Whether coalitions are worth tanh's slope there instead.
-        counts: By the coalition's number, shape `(2, 2 ** n)`.
-        worth: Room for `2 ** (n - 1)` numbers.
-        found: Where it goes, shape `(n,)`.
+        empty: e of the coalition of none, shape `(h,)`.
+        between: c, shape `(h,)`.
+        grown: What e is multiplied with by each player, shape `(n, h)`.
+        counts: W of a coalition of the players between, and of it and one or two more, `(2 ** (n - 3), 3)`.
+        room: For numbers, shape `(2 ** (n - 3), h)`.
+        found: Where the values go, shape `(n, h)`.
     """
-    n = len(steps)
-    half = 1 << (n - 1)
-    worth[0] = start
-    for player in range(n - 1):
-        size, step = 1 << player, np.float32(steps[player])
-        lower, upper = worth[:size], worth[size : 2 * size]
-        if quick:
-            for one in range(size):
-                upper[one] = lower[one] * step
-        else:
-            for one in range(size):
-                upper[one] = lower[one] + step
-    step = np.float32(steps[n - 1])
-    within_out, within_in = counts[0, :half], counts[0, half:]
-    always_out, always_in = counts[1, :half], counts[1, half:]
-    whole, some = np.float32(0), np.float32(0)
-    if quick and not bent:
-        for one in range(half):
-            without = _ONE + worth[one]
-            with_it = _ONE + worth[one] * step
-            both = _ONE / (without * with_it)
-            lower_worth, upper_worth = both * with_it - _HALF, both * without - _HALF
-            whole += always_out[one] * lower_worth + always_in[one] * upper_worth
-            moved = within_in[one] * upper_worth
-            some += moved
-            worth[one] = within_out[one] * lower_worth + moved
-    else:
-        for one in range(half):
-            if quick:
-                lower_worth = _ONE / (_ONE + worth[one])
-                upper_worth = _ONE / (_ONE + worth[one] * step)
-            else:
-                lower_worth = _HALF - _HALF * np.tanh(worth[one])
-                upper_worth = _HALF - _HALF * np.tanh(worth[one] + step)
-            if bent:
-                lower_worth *= _FOUR * (_ONE - lower_worth)
-                upper_worth *= _FOUR * (_ONE - upper_worth)
-            whole += always_out[one] * lower_worth + always_in[one] * upper_worth
-            moved = within_in[one] * upper_worth
-            some += moved
-            worth[one] = within_out[one] * lower_worth + moved
-    found[n - 1] = whole + some
-    for back in range(1, n):
-        size, some = 1 << (n - 1 - back), np.float32(0)
-        lower, upper = worth[:size], worth[size : 2 * size]
+    n, h = grown.shape
+    for unit in range(h):
+        room[0, unit] = empty[unit]
+    for player in range(2, n - 1):
+        size = 1 << (player - 2)
         for one in range(size):
-            some += upper[one]
-            lower[one] += upper[one]
-        found[n - 1 - back] = whole + some
+            for unit in range(h):
+                room[size + one, unit] = room[one, unit] * grown[player, unit]
+    for player in range(n):
+        for unit in range(h):
+            found[player, unit] = 0.0
+    for one in range(len(room)):
+        none, single, both = counts[one, 0], counts[one, 1], counts[one, 2]
+        for unit in range(h):
+            c, e0 = between[unit], room[one, unit]
+            e1, e2 = e0 * grown[0, unit], e0 * grown[1, unit]
+            e3 = e1 * grown[1, unit]
+            d0, d1 = 1 + e0 * (e0 + c), 1 + e1 * (e1 + c)
+            d2, d3 = 1 + e2 * (e2 + c), 1 + e3 * (e3 + c)
+            v0, v3 = none * (1 - e0 * e0) / d0, both * (1 - e3 * e3) / d3
+            shared = single / (d1 * d2)
+            v1, v2 = (1 - e1 * e1) * d2 * shared, (1 - e2 * e2) * d1 * shared
+            found[0, unit] += v1 + v3
+            found[1, unit] += v2 + v3
+            room[one, unit] = v0 + v1 + (v2 + v3)
+    for player in range(n - 2, 1, -1):  # coalitions with it are the upper half, and are added to the lower
+        size = 1 << (player - 2)
+        for one in range(size):
+            for unit in range(h):
+                found[player, unit] += room[size + one, unit]
+                room[one, unit] += room[size + one, unit]
+    for unit in range(h):  # what is the same for all: values add up to the difference that all make
+        e = empty[unit]
+        empty[unit] = (e * e - 1) / (1 + e * (e + between[unit])) / n
+    for player in range(n):
+        for unit in range(h):
+            empty[unit] -= found[player, unit] / n
+    for player in range(n):
+        for unit in range(h):
+            found[player, unit] += empty[unit]
+
+
+@_compiled
+def _slope(
+    start: float, steps: Doubles, player: int, near: bool, alone: Doubles, room: Doubles
+) -> float:  # pragma: no cover (compiled)
+    """A player's Shapley value over its step, in a game of n players: right for any step, and slower.
+
+    A quotient of two small numbers would be mostly rounding; but a step's difference has it as a factor:
+    `1 / (1 + E) - 1 / (1 + E exp(2 s)) = E (exp(2 s) - 1) / ((1 + E) (1 + E exp(2 s)))`.
+
+    Args:
+        start: x of the coalition of none.
+        steps: What each player adds, shape `(n,)`.
+        player: Whose value.
+        near: Whether all coalitions' E are finite as products.
+        alone: What coalitions of the others count, shape `(2 ** (n - 1),)`.
+        room: For `2 ** n` numbers.
+    """
+    n, step = len(steps), steps[player]
+    half = len(alone)
+    room[0] = np.exp(2 * start) if near else start
+    for place in range(n):
+        size = 1 << place
+        added = step if place == n - 1 else steps[place + (place >= player)]  # its own is the last
+        grown = np.exp(2 * added)
+        for one in range(size):
+            room[size + one] = room[one] * grown if near else room[one] + added
+    if not near:
+        for one in range(2 * half):
+            room[one] = np.exp(2 * min(max(room[one], -_FAR), _FAR))
+    total = 0.0
+    if abs(step) < 1:
+        for one in range(half):
+            total += alone[one] * room[one] / ((1 + room[one]) * (1 + room[half + one]))
+        return float(2 * total * (np.expm1(2 * step) / step if step else 2.0))
+    for one in range(half):
+        total += alone[one] * (1 / (1 + room[one]) - 1 / (1 + room[half + one]))
+    return float(2 * total / step)
 
 
 @_compiled
 def pull(
-    start: Doubles,
+    rest: Doubles,
     own: Doubles,
     theirs: Doubles,
-    size: Doubles,
-    shares: Doubles,
+    small: Doubles,
+    counts: Doubles,
+    alone: Doubles,
     groups: npt.NDArray[np.int64],
     weights: Doubles,
     found: Doubles,
@@ -109,56 +147,54 @@ def pull(
     """Add to the pulls of signals towards some pairs what a network's hidden units give.
 
     Each unit plays a game against each row of the background. A group's step there is what it gives as it is
-    less what it gives in the background; its slope is its Shapley value over its step. Where the step is
-    next to nothing the slope is the mean of the unit's slopes over the same coalitions, by the trapezoid rule
-    with and without the group, as a quotient of two small numbers would be mostly rounding.
+    less what it gives in the background; its slope is its Shapley value over its step.
 
     Args:
-        start: What units are given in the background, shape `(n, b, h)`.
-        own: What groups give as they are, shape `(n, g, h)`.
-        theirs: What they give in the background, shape `(g, b, h)`.
-        size: How much they could give, shape `(g, h)`: steps are small or large beside it.
-        shares: What a coalition counts for a group that is in it, and for one that isn't, by the coalition's
-            number, shape `(2, 2 ** g)`.
+        rest: What units are given by what isn't in a group, shape `(n, h)`.
+        own: What groups give as they are, shape `(n, g, h)`; g is at least `LEAST`.
+        theirs: What they give in the background, shape `(b, g, h)`.
+        small: Up to where a step is, shape `(at most g, h)`: without those that make up `LEAST`.
+        counts: As `_play` takes them, shape `(2 ** (g - 3), 3)`.
+        alone: As `_slope` takes them, shape `(2 ** (g - 1),)`.
         groups: The group of each signal, shape `(s,)`.
-        weights: What a unit's slope counts for each signal, shape `(h, s)`.
+        weights: What a unit's slope counts for each signal, shape `(s, h)`.
         found: Where the pulls are added, shape `(n, s, b)`.
     """
-    n, b, h = start.shape
-    g = len(theirs)
-    own_grown, theirs_grown, start_grown = np.exp(2 * own), np.exp(-2 * theirs), np.exp(2 * start)
-    across, along = np.empty((2, 1 << g), np.float32), np.empty((2, 1 << g), np.float32)
-    across[0], across[1] = shares[0] + shares[1], -shares[1]
-    along[0], along[1] = (shares[0] - shares[1]) / 2, shares[1] / 2
-    worth = np.empty(1 << g, np.float32)
-    steps, grown, values, slopes = np.empty(g), np.empty(g), np.empty(g), np.empty(g)
+    (n, g, h), b = own.shape, len(theirs)
+    own_grown, theirs_grown = np.exp(2 * own), np.exp(-2 * theirs)
+    own_sum, theirs_sum = own.sum(axis=1), theirs.sum(axis=1)
+    own_empty, own_middle, both = np.exp(-own_sum), np.exp(2 * rest + own_sum), np.exp(theirs_sum)
+    reach, theirs_reach = np.abs(own).sum(axis=1) + 2 * np.abs(rest), np.abs(theirs).sum(axis=1)
+    empty, between, grown = np.empty(h), np.empty(h), np.empty((g, h))
+    room, values, widest = np.empty((len(counts), h)), np.empty((g, h)), np.empty(2 * len(alone))
     for pair in range(n):
         for row in range(b):
             for unit in range(h):
-                first = start[pair, row, unit]
-                last, reach, farthest, small = first, abs(first), abs(first), 0
-                for group in range(g):
-                    a, z = own[pair, group, unit], theirs[group, row, unit]
-                    step = a - z
-                    steps[group] = step
-                    grown[group] = own_grown[pair, group, unit] * theirs_grown[group, row, unit]
-                    last += step
-                    reach += abs(step)
-                    farthest = max(farthest, abs(a), abs(z))
-                    small += abs(step) <= _SMALL * size[group, unit]
-                quick = reach < _SAFE and farthest < _FARTHEST
-                begin, moves = (start_grown[pair, row, unit], grown) if quick else (first, steps)
-                if small:
-                    _play(begin, moves, quick, True, along, worth, slopes)
-                rest = np.tanh(last) - np.tanh(first)
-                if small < g:
-                    _play(begin, moves, quick, False, across, worth, values)
-                    for group in range(g):
-                        near = abs(steps[group]) <= _SMALL * size[group, unit]
-                        rest -= slopes[group] * steps[group] if near else -2 * values[group]
-                    rest /= g - small  # what rounding left over
-                    for group in range(g):
-                        if abs(steps[group]) > _SMALL * size[group, unit]:
-                            slopes[group] = (rest - 2 * values[group]) / steps[group]
-                for signal in range(len(groups)):
-                    found[pair, signal, row] += slopes[groups[signal]] * weights[unit, signal]
+                middle = own_middle[pair, unit] * both[row, unit]
+                between[unit] = middle + 1 / middle
+                empty[unit] = own_empty[pair, unit] * both[row, unit]
+            for group in range(g):
+                for unit in range(h):
+                    grown[group, unit] = own_grown[pair, group, unit] * theirs_grown[row, group, unit]
+            _play(empty, between, grown, counts, room, values)
+            odd = 0
+            for unit in range(h):
+                odd += reach[pair, unit] + theirs_reach[row, unit] >= _NEAR
+            for group in range(len(small)):
+                for unit in range(h):
+                    step = own[pair, group, unit] - theirs[row, group, unit]
+                    odd += abs(step) <= small[group, unit]
+                    values[group, unit] *= -2 / step  # tanh is 1 less twice what was played for
+            if odd:
+                for unit in range(h):
+                    steps = own[pair, :, unit] - theirs[row, :, unit]
+                    start = rest[pair, unit] + theirs_sum[row, unit]
+                    near = reach[pair, unit] + theirs_reach[row, unit] < _NEAR
+                    for group in range(len(small)):
+                        if not near or abs(steps[group]) <= small[group, unit]:
+                            values[group, unit] = _slope(start, steps, group, near, alone, widest)
+            for signal in range(len(groups)):
+                total = 0.0
+                for unit in range(h):
+                    total += values[groups[signal], unit] * weights[signal, unit]
+                found[pair, signal, row] += total

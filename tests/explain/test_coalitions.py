@@ -1,5 +1,6 @@
 """The kernel against its definition, coalition by coalition."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from math import comb
 
@@ -51,8 +52,10 @@ def by_definition(one: Formula, group: Players, z: Doubles, others: Doubles, len
     return values
 
 
-@pytest.mark.parametrize("sizes", [[1, 1, 1, 1], [2, 1, 3], [6]])
-@pytest.mark.parametrize("size", [0.4, 6.0, 60.0], ids=["usual", "steep", "beyond exp"])
+@pytest.mark.parametrize("sizes", [[1], [1, 1], [1, 1, 1], [1, 1, 1, 1], [2, 1, 3], [6], [1] * 8])
+@pytest.mark.parametrize(
+    "size", [1e-9, 0.4, 6.0, 60.0, 1e4], ids=["flat", "usual", "steep", "far", "beyond exp"]
+)
 def test_groups_get_their_shapley_values(sizes: list[int], size: float) -> None:
     rng = np.random.default_rng(1)
     one = formula(rng, sum(sizes), 5, size)
@@ -64,7 +67,71 @@ def test_groups_get_their_shapley_values(sizes: list[int], size: float) -> None:
     for row in range(3):
         mine = np.array([found[row, columns].sum() for columns in group.columns])
         expected = by_definition(one, group, z[row], others, float(lengths[row]))
-        np.testing.assert_allclose(mine, expected, atol=2e-6)
+        np.testing.assert_allclose(mine, expected, atol=1e-13, rtol=0)
+
+
+def over_all_coalitions(one: Formula, z: Doubles, others: Doubles, length: float) -> Doubles:
+    """Shapley values of the signals, each for itself, with all coalitions at once."""
+    n = len(z)
+    members = (np.arange(1 << n)[:, None] >> np.arange(n)) & 1
+    worth = np.zeros(1 << n)
+    for other in others:
+        mixed = np.where(members == 1, z, other)
+        worth += one.score(mixed, np.full(len(mixed), length)) / len(others)
+    sizes, found = members.sum(axis=1), np.zeros(n)
+    for player in range(n):
+        without = np.flatnonzero(members[:, player] == 0)
+        counts = np.array([1 / (n * comb(n - 1, size)) for size in range(n)])[sizes[without]]
+        found[player] = counts @ (worth[without + (1 << player)] - worth[without])
+    return found
+
+
+@pytest.mark.parametrize("n", range(1, 15))
+def test_any_number_of_players(n: int) -> None:
+    rng = np.random.default_rng(n)
+    one = formula(rng, n, 7)
+    z, others = rng.normal(size=(2, n)), rng.normal(size=(3, n))
+
+    found = (pulls(one, players(one, [1] * n), z, others, np.ones(2)) * (z[:, :, None] - others.T)).sum(
+        axis=2
+    )
+
+    for row in range(2):
+        expected = over_all_coalitions(one, z[row], others, 1.0)
+        np.testing.assert_allclose(found[row], expected, atol=3e-14, rtol=0)
+        whole = (one.score(z[row], 1.0) - one.score(others, np.ones(3))).mean()
+        assert abs(found[row].sum() - whole) < 1e-13
+
+
+def test_some_far_and_some_near() -> None:
+    """Units side by side: one is beyond exp, one is flat, and one gives a signal no weight."""
+    rng = np.random.default_rng(7)
+    one = formula(rng, 5, 9)
+    one.first[2] *= 1e5
+    one.first[3] *= 1e-12
+    one.first[4, 1] = 0.0
+    one.bias[5], one.bias[6] = 900.0, -900.0
+    z, others = rng.normal(size=(1, 5)), rng.normal(size=(4, 5))
+    z[0, 3] = others[2, 3]
+
+    found = (pulls(one, players(one, [1] * 5), z, others, np.ones(1)) * (z[:, :, None] - others.T)).sum(
+        axis=2
+    )
+
+    expected = over_all_coalitions(one, z[0], others, 1.0)
+    np.testing.assert_allclose(found[0], expected, atol=1e-13, rtol=0)
+
+
+def test_threads_side_by_side_find_the_same() -> None:
+    rng = np.random.default_rng(8)
+    one = formula(rng, 8, 6)
+    group, z, others = players(one, [1] * 8), rng.normal(size=(40, 8)), rng.normal(size=(9, 8))
+    parts = np.array_split(z, 8)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda part: pulls(one, group, part, others, np.ones(len(part))), parts))
+
+    np.testing.assert_array_equal(np.concatenate(found), pulls(one, group, z, others, np.ones(40)))
 
 
 def test_within_a_group_signals_get_the_integral_of_their_slopes() -> None:
@@ -83,7 +150,7 @@ def test_within_a_group_signals_get_the_integral_of_their_slopes() -> None:
                 at = np.append(other[:3] + node * (z[0, :3] - other[:3]), outside)
                 slope = one.line + (one.last * (1 - np.tanh(one.start(at, length)) ** 2)) @ one.first
                 expected += weight / 2 * slope[:3] * (z[0, :3] - other[:3]) / len(others)
-    np.testing.assert_allclose(found[:3], expected, atol=1e-6)
+    np.testing.assert_allclose(found[:3], expected, atol=1e-12, rtol=0)
 
 
 def test_a_signal_that_says_what_the_background_says_adds_nothing() -> None:
@@ -110,22 +177,25 @@ def test_signals_that_cancel_out_still_get_their_own_shares() -> None:
     assert network[0] == pytest.approx(-network[1])
 
 
-def test_where_a_group_hardly_moves_its_signals_pull_as_they_do_nearby() -> None:
-    """A value over such a step would be rounding."""
+@pytest.mark.parametrize("away", [0.0, 1e-12, 1e-7, 2e-4, 1.5e-3, 0.03], ids=str)
+def test_where_a_group_hardly_moves_its_signals_pull_as_on_the_way(away: float) -> None:
+    """A quotient of its value and its step would be rounding."""
     rng = np.random.default_rng(6)
     one = formula(rng, 4, 6)
-    group, others = players(one, [2, 2]), rng.normal(size=(3, 4))
-    found = []
-    for away in (3e-3, 1e-4, 1e-9, 0.0):
-        z = np.full((1, 4), 0.5)
-        aside = others.copy()
-        aside[:, :2] = z[0, :2] - away  # they move together, by this much
-        found.append(pulls(one, group, z, aside, np.ones(1)))
+    others = rng.normal(size=(3, 4))
+    z = np.full((1, 4), 0.5)
+    others[:, :2] = z[0, :2] - away  # they move together, by this much
 
-    for near in found[:-1]:
-        np.testing.assert_allclose(near, found[-1], atol=2e-2)
-    for near in found[1:-1]:
-        np.testing.assert_allclose(near, found[-1], atol=3e-4)
+    found = pulls(one, players(one, [2, 2]), z, others, np.ones(1))[0]
+
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    for row, other in enumerate(others):
+        slope = np.zeros(4)
+        for outside in (other[2:], z[0, 2:]):  # the other group is out, or in: each half of the time
+            for node, weight in zip((nodes + 1) / 2, weights / 4, strict=True):
+                at = np.append(other[:2] + node * away, outside)
+                slope += weight * (one.line + (one.last * (1 - np.tanh(one.start(at, 1.0)) ** 2)) @ one.first)
+        np.testing.assert_allclose(found[:2, row] * len(others), slope[:2], atol=1e-12, rtol=0)
 
 
 def test_a_straight_line_needs_no_coalitions() -> None:
