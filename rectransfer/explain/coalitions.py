@@ -47,8 +47,8 @@ def pulls(formula: Formula, players: Players, z: Doubles, others: Doubles, lengt
         counts, alone = _counts(g)
         pull(
             formula.start(np.zeros((1, z.shape[1])), lengths),
-            np.einsum("ns,ghs->ngh", z, first, optimize=True),
-            np.einsum("bs,ghs->bgh", others, first, optimize=True),
+            _given(z, first),
+            _given(others, first),
             _SMALL * np.abs(first[: len(players)]).sum(axis=2),
             counts,
             alone,
@@ -57,6 +57,12 @@ def pulls(formula: Formula, players: Players, z: Doubles, others: Doubles, lengt
             found,
         )
     return np.asarray(found / len(others))
+
+
+def _given(z: Doubles, first: Doubles) -> Doubles:
+    """What each group gives each unit, shape `(n, g, h)`, row by row: loops are fast only then."""
+    g, h, s = first.shape
+    return np.ascontiguousarray((z @ first.reshape(g * h, s).T).reshape(len(z), g, h))
 
 
 @lru_cache(maxsize=16)

@@ -1,19 +1,20 @@
 """Signals that are sums over the history, item by item."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array, csr_array
+from scipy.sparse import csr_array
 
 from rectransfer.explain.formula import Doubles
 from rectransfer.neighbours import ItemWeights, Neighbours, UserKernel
 from rectransfer.ranking import LAST, RECENT, STEADY, Evidence, Examples, Towers, tower_slopes
 from rectransfer.scene import Scene
-from rectransfer.transitions import Transitions
 
 __all__ = ["Entries", "Split", "sums"]
 
@@ -24,6 +25,7 @@ _HALF_LIVES: Final = {"affinity_recent": RECENT, "affinity_steady": STEADY}
 _FOLLOWS: Final = {"follows_last": LAST, "follows_recent": RECENT}
 _NEIGHBOURS: Final = "neighbours"
 _TOWER: Final = "tower"
+_KEPT: Final = 2**24  # numbers of one domain
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,7 @@ class Entries:
     items: Rows
     pair: Rows
     places: Rows
+    _pooled: dict[float, Floats] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, examples: Examples, users: Rows, items: Rows) -> "Entries":
@@ -62,6 +65,33 @@ class Entries:
     def counts(self) -> Rows:
         """How often each was taken, shape `(h,)`."""
         return np.asarray(self.examples.counts.data[self.places], dtype=np.int64)
+
+    @cached_property
+    def had(self) -> Rows:
+        """The different items of all users' histories."""
+        return np.unique(self.examples.counts.indices).astype(np.int64)
+
+    @cached_property
+    def wanted(self) -> Rows:
+        """The different items of the pairs."""
+        return np.unique(self.items)
+
+    def pooled(self, half_life: float) -> Floats:
+        """What each counts in the average over its history, shape `(h,)`."""
+        if half_life not in self._pooled:
+            self._pooled[half_life] = self.examples.pooled(half_life).data[self.places]
+        return self._pooled[half_life]
+
+    def sums(self, values: Doubles) -> Doubles:
+        """Over each pair's entries: shape `(h,)` to `(n,)`."""
+        found = np.zeros(len(self.users))
+        if len(values):
+            found[self.pair[self._firsts]] = np.add.reduceat(values, self._firsts)
+        return found
+
+    @cached_property
+    def _firsts(self) -> Rows:
+        return np.flatnonzero(np.diff(self.pair, prepend=-1))
 
     def by_user(self) -> Iterator[tuple[slice, slice, slice]]:
         """For each user in turn: places in `examples.counts`, pairs, and entries (pair by pair)."""
@@ -92,9 +122,7 @@ class Split:
     @classmethod
     def of(cls, entries: Entries, terms: Doubles, shares: Doubles) -> "Split":
         """Add up, and bring the shares to 1."""
-        n = len(entries.users)
-        wholes, weights = (_sums(part, entries.pair, n) for part in (terms, shares))
-        return cls(terms, np.asarray(shares / weights[entries.pair]), wholes)
+        return cls(terms, np.asarray(shares / entries.sums(shares)[entries.pair]), entries.sums(terms))
 
 
 def sums(scene: Scene, names: tuple[str, ...], entries: Entries, candidates: Rows) -> dict[str, Split]:
@@ -107,53 +135,71 @@ def sums(scene: Scene, names: tuple[str, ...], entries: Entries, candidates: Row
         candidates: The candidates of the entries' users, shape `(u, m)`: what a domain doesn't know gets
             what they have on average.
     """
-    domains = {one.name: one for one in scene.evidence}
+    domains = {one.name: _Domain(one, entries, candidates) for one in scene.evidence}
     found = {}
     for name in names:
         domain, _, signal = name.partition(".")
         if signal in _HALF_LIVES:
-            found[name] = _affinity(domains[domain], _HALF_LIVES[signal], entries, candidates)
+            found[name] = domains[domain].affinity(_HALF_LIVES[signal])
         elif signal == _TOWER:
-            found[name] = _tower(domains[domain], scene.towers[domain], entries, candidates)
-        elif signal == _NEIGHBOURS and (weights := domains[domain].weights) is not None:
+            found[name] = domains[domain].tower(scene.towers[domain])
+        elif signal == _NEIGHBOURS and (weights := domains[domain].evidence.weights) is not None:
             found[name] = _neighbours(weights, entries)
-        elif signal in _FOLLOWS and (transitions := domains[domain].transitions) is not None:
-            found[name] = _follows(transitions, _FOLLOWS[signal], entries)
+        elif signal in _FOLLOWS and domains[domain].evidence.transitions is not None:
+            found[name] = domains[domain].follows(_FOLLOWS[signal])
     return found
 
 
-def _sums(values: Doubles, of: Rows, n: int) -> Doubles:
-    return np.bincount(of, values, minlength=n).astype(np.float64)
+@dataclass(frozen=True, eq=False)
+class _Domain:
+    """The signals of a domain; what several of them are made from is made once."""
+
+    evidence: Evidence
+    entries: Entries
+    candidates: Rows
+
+    def affinity(self, half_life: float) -> Split:
+        pooled = self.entries.pooled(half_life)
+        return Split.of(self.entries, self._products * pooled, pooled.astype(np.float64))
+
+    def follows(self, half_life: float) -> Split:
+        """How much likelier items are than usual: an average over the history of what follows each item."""
+        pooled = self.entries.pooled(half_life).astype(np.float64)
+        return Split.of(self.entries, self._lifts * pooled, pooled)
+
+    def tower(self, towers: Towers) -> Split:
+        """What the history adds to the tower's score; the rest of it is the item's own bias and prior."""
+        vectors, entries = self.evidence.vectors, self.entries
+        both = np.hstack([vectors, self.evidence.contexts])
+        items = _laid_out(self.evidence, both, entries, self.candidates)
+        slopes = tower_slopes(towers, entries.examples, entries.users, items)
+        d = vectors.shape[1]
+        terms, shares = np.zeros(len(entries.pair)), np.zeros(len(entries.pair))
+        for half_life, slope in zip((RECENT, STEADY), (slopes[:, :d], slopes[:, d:]), strict=True):
+            pooled = entries.pooled(half_life)
+            terms += _products(vectors, slope, entries) * pooled
+            shares += pooled
+        return Split.of(entries, terms, shares)
+
+    @cached_property
+    def _products(self) -> Doubles:
+        contexts = _laid_out(self.evidence, self.evidence.contexts, self.entries, self.candidates)
+        return _products(self.evidence.vectors, contexts, self.entries)
+
+    @cached_property
+    def _lifts(self) -> Doubles:
+        transitions, entries = self.evidence.transitions, self.entries
+        assert transitions is not None  # noqa: S101 (only asked for where there are some)
+        return _looked_up(transitions.lifts_between(entries.had, entries.wanted), entries)
 
 
-def _affinity(evidence: Evidence, half_life: float, entries: Entries, candidates: Rows) -> Split:
-    pooled = entries.examples.pooled(half_life).data
-    contexts = _laid_out(evidence, evidence.contexts, entries, candidates)
-    terms = _terms(evidence.vectors, contexts, pooled, entries)
-    return Split.of(entries, terms, pooled[entries.places].astype(np.float64))
-
-
-def _tower(evidence: Evidence, towers: Towers, entries: Entries, candidates: Rows) -> Split:
-    """What the history adds to the tower's score; the rest of it is the item's own bias and prior."""
-    both = np.hstack([evidence.vectors, evidence.contexts])
-    items = _laid_out(evidence, both, entries, candidates)
-    slopes = tower_slopes(towers, entries.examples, entries.users, items)
-    d = evidence.vectors.shape[1]
-    terms, shares = np.zeros(len(entries.pair)), np.zeros(len(entries.pair))
-    for half_life, slope in zip((RECENT, STEADY), (slopes[:, :d], slopes[:, d:]), strict=True):
-        pooled = entries.examples.pooled(half_life).data
-        terms += _terms(evidence.vectors, slope, pooled, entries)
-        shares += pooled[entries.places]
-    return Split.of(entries, terms, shares)
-
-
-def _terms(vectors: Floats, towards: Floats, pooled: Floats, entries: Entries) -> Doubles:
-    """Inner products of the histories' vectors with the pairs', by the history's weights; shape `(h,)`."""
+def _products(vectors: Floats, towards: Floats, entries: Entries) -> Doubles:
+    """Inner products of the histories' vectors with what the pairs have, `(n, d)`; shape `(h,)`."""
     history = entries.examples.counts.indices
-    terms = np.empty(len(entries.pair))
+    found = np.empty(len(entries.pair))
     for places, pairs, mine in entries.by_user():
-        terms[mine] = ((towards[pairs] @ vectors[history[places]].T) * pooled[places]).ravel()
-    return terms
+        found[mine] = (towards[pairs] @ vectors[history[places]].T).ravel()
+    return found
 
 
 def _laid_out(evidence: Evidence, vectors: Floats, entries: Entries, candidates: Rows) -> Floats:
@@ -169,28 +215,16 @@ def _laid_out(evidence: Evidence, vectors: Floats, entries: Entries, candidates:
 
 
 def _neighbours(neighbours: Neighbours, entries: Entries) -> Split:
-    strengths = neighbours.strengths(entries.examples.counts).data.astype(np.float64)
-    had, wanted = np.unique(entries.examples.counts.indices), np.unique(entries.items)
-    between = _between(neighbours.solution, had, wanted) / neighbours.rarity[wanted]
-    return Split.of(entries, _called_for(between, had, wanted, strengths, entries), strengths[entries.places])
+    strengths = neighbours.strengths(entries.examples.counts).data.astype(np.float64)[entries.places]
+    between = _between(neighbours.solution, entries.had, entries.wanted) / neighbours.rarity[entries.wanted]
+    return Split.of(entries, _looked_up(between, entries) * strengths, strengths)
 
 
-def _follows(transitions: Transitions, half_life: float, entries: Entries) -> Split:
-    """How much likelier items are than usual: an average over the history of what follows each item."""
-    pooled = entries.examples.pooled(half_life).data.astype(np.float64)
-    had, wanted = np.unique(entries.examples.counts.indices), np.unique(entries.items)
-    lifts = transitions.lifts_between(had, wanted).astype(np.float64)
-    return Split.of(entries, _called_for(lifts, had, wanted, pooled, entries), pooled[entries.places])
-
-
-def _called_for(between: Doubles, had: Rows, wanted: Rows, weights: Doubles, entries: Entries) -> Doubles:
-    """What items of the histories, `had`, say of those of the pairs, `wanted`, by their weights; `(h,)`."""
-    row = np.searchsorted(had, entries.examples.counts.indices)
-    column = np.searchsorted(wanted, entries.items)
-    terms = np.empty(len(entries.pair))
-    for places, pairs, mine in entries.by_user():
-        terms[mine] = (between[row[places]][:, column[pairs]].T * weights[places]).ravel()
-    return terms
+def _looked_up(between: npt.NDArray[np.floating], entries: Entries) -> Doubles:
+    """What items of the histories say of those of the pairs, `(had, wanted)`, entry by entry: `(h,)`."""
+    row = np.searchsorted(entries.had, entries.examples.counts.indices)[entries.places]
+    column = np.searchsorted(entries.wanted, entries.items)[entries.pair]
+    return np.asarray(between[row, column], dtype=np.float64)
 
 
 def _between(solution: object, rows: Rows, columns: Rows) -> Doubles:
@@ -198,8 +232,40 @@ def _between(solution: object, rows: Rows, columns: Rows) -> Doubles:
     if isinstance(solution, ItemWeights):
         return np.asarray(csr_array(solution.weights[rows])[:, columns].toarray(), dtype=np.float64)
     assert isinstance(solution, UserKernel)  # noqa: S101 (there are two forms)
-    taken = csc_array(solution.taken)
-    middle = taken[:, columns].T @ solution.inverse
-    found = np.asarray(taken[:, rows].T @ middle.T, dtype=np.float64) / (1 - solution.explained[columns])
+    middle, taken = _Turned.of(solution).middle(columns), _Turned.of(solution).by_item[rows]
+    found = np.asarray(taken @ middle.T, dtype=np.float64) / (1 - solution.explained[columns])
     found[rows[:, None] == columns] = 0.0
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Turned:
+    """A user kernel from the items' side; recommended items come again and again.
+
+    Attributes:
+        by_item: What was taken, shape `(n_items, n_users)`.
+        inverse: As the kernel's.
+        kept: By item its row of their product, shape `(n_users,)`.
+    """
+
+    by_item: csr_array
+    inverse: Floats
+    kept: dict[int, Floats] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, solution: UserKernel) -> "_Turned":
+        """Made once for each model."""
+        if solution not in _TURNED:
+            _TURNED[solution] = cls(csr_array(solution.taken.T), solution.inverse)
+        return _TURNED[solution]
+
+    def middle(self, items: Rows) -> Floats:
+        """Rows of `by_item @ inverse`, shape `(len(items), n_users)`."""
+        kept = self.kept if len(self.kept) * len(self.inverse) < _KEPT else {}
+        new = np.array([item for item in items.tolist() if item not in kept], dtype=np.int64)
+        found = dict(zip(new.tolist(), self.by_item[new] @ self.inverse, strict=True))
+        kept.update(found)
+        return np.array([kept[item] for item in items.tolist()]).reshape(len(items), len(self.inverse))
+
+
+_TURNED: Final[WeakKeyDictionary[UserKernel, _Turned]] = WeakKeyDictionary()

@@ -76,21 +76,30 @@ def _play(
             found[0, unit] += v1 + v3
             found[1, unit] += v2 + v3
             room[one, unit] = v0 + v1 + (v2 + v3)
-    for player in range(n - 2, 1, -1):  # coalitions with it are the upper half, and are added to the lower
-        size = 1 << (player - 2)
+    player = n - 2
+    while player > 2:  # coalitions with it are the upper half, added to the lower; two players at a time
+        size = 1 << (player - 3)
         for one in range(size):
             for unit in range(h):
-                found[player, unit] += room[size + one, unit]
-                room[one, unit] += room[size + one, unit]
+                before, last = room[size + one, unit], room[2 * size + one, unit]
+                two = room[3 * size + one, unit]
+                found[player - 1, unit] += before + two
+                found[player, unit] += last + two
+                room[one, unit] += before + (last + two)
+        player -= 2
+    if player == 2:
+        for unit in range(h):
+            found[2, unit] += room[1, unit]
     for unit in range(h):  # what is the same for all: values add up to the difference that all make
         e = empty[unit]
-        empty[unit] = (e * e - 1) / (1 + e * (e + between[unit])) / n
+        empty[unit] = (e * e - 1) / (1 + e * (e + between[unit]))
     for player in range(n):
         for unit in range(h):
-            empty[unit] -= found[player, unit] / n
+            empty[unit] -= found[player, unit]
+    part = 1 / n
     for player in range(n):
         for unit in range(h):
-            found[player, unit] += empty[unit]
+            found[player, unit] += empty[unit] * part
 
 
 @_compiled

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from threading import Lock
 from typing import Final, TypeVar
 
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # ships no types
 
 from rectransfer.ranking.threads import threads_for
 
@@ -24,37 +24,48 @@ class _Blas:
     def __init__(self) -> None:
         self._lock, self._wanted, self._limit = Lock(), 0, ExitStack()
 
-    def __enter__(self) -> None:
+    @contextmanager
+    def one(self, pools: ThreadpoolController) -> Iterator[None]:
         with self._lock:
             if not self._wanted:
-                self._limit.enter_context(threadpool_limits(1, "blas"))
+                self._limit.enter_context(pools.limit(limits=1, user_api="blas"))
             self._wanted += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._wanted -= 1
-            if not self._wanted:
-                self._limit.close()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wanted -= 1
+                if not self._wanted:
+                    self._limit.close()
 
 
 _BLAS: Final = _Blas()
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread(pools: ThreadpoolController | None = None) -> Iterator[None]:
     """No threads of BLAS, OpenMP and torch within: on some users at a time they mostly wait for each other.
 
     What OpenMP and torch are told counts for the calling thread.
+
+    Args:
+        pools: The libraries, where they have been looked for already: it takes some milliseconds.
     """
-    with _BLAS, threads_for(0), threadpool_limits(1, "openmp"):  # torch has to see its own number before
+    pools = pools or ThreadpoolController()
+    with (
+        _BLAS.one(pools),
+        threads_for(0),  # torch has to see its own number before
+        pools.limit(limits=1, user_api="openmp"),
+    ):
         yield
 
 
 def side_by_side(make: Callable[[Given], Made], parts: Iterable[Given]) -> Iterator[Made]:
     """What is made of each part, in their order; a few are made ahead, and no more are held."""
+    pools = ThreadpoolController()
 
     def alone(part: Given) -> Made:
-        with one_thread():
+        with one_thread(pools):
             return make(part)
 
     n = cores()
@@ -69,7 +80,7 @@ def side_by_side(make: Callable[[Given], Made], parts: Iterable[Given]) -> Itera
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
-    with one_thread():  # threads to come are told by torch what was told last: the caller's number again
+    with one_thread(pools):  # threads to come are told by torch what was told last: the caller's number again
         pass
 
 

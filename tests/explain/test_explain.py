@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from rectransfer.errors import InputError, NotFittedError, UnknownUserError
-from rectransfer.explain import BASE, Explanations, sample_background
+from rectransfer.explain import BASE, Explanations, history, sample_background
 from rectransfer.explain.history import Entries, sums
 from rectransfer.logs import PlantedDomains
 from rectransfer.ranking import Examples, Histories, UserInputs, uncut
@@ -150,6 +150,16 @@ def test_explained_twice_it_says_the_same(model: Recommender, explained: Explana
     again = load_recommender(tmp_path / "model").explain(model.users[:30], k=5)
 
     assert again.frame().equals(explained.frame())
+
+
+def test_what_is_kept_of_items_changes_nothing(
+    model: Recommender, explained: Explanations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_KEPT", 0)
+
+    again = model.explain(model.users[:30], k=5)
+
+    np.testing.assert_array_equal(again.told.contributions, explained.told.contributions)
 
 
 def test_users_alone_are_explained_as_among_others(model: Recommender, explained: Explanations) -> None:
