@@ -35,6 +35,10 @@ Engine = Callable[[Source, Path, list[Part]], Iterator[Finished]]
 
 _TEMPORARY: Final = ".scoring-"
 
+_ROOMY: Final = 500_000_000
+"""Bytes that no usual part takes: where there are as many for each worker, the first parts that memory is
+measured by run side by side; else there is one of them, and the others wait for it."""
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -154,13 +158,17 @@ def threads(score: Score, workers: int, memory: int | None = None) -> Engine:
     def run(source: Source, folder: Path, parts: list[Part]) -> Iterator[Finished]:
         left = iter(parts)
         width = workers
-        if memory is not None and parts:
-            before = resident()
-            first = next(left)
-            yield score_part(source, score, folder, first)
-            width = _width(workers, memory, before, peak() - before, source)
-        with ThreadPoolExecutor(width) as pool:
-            yield from _as_they_come(lambda part: score_part(source, score, folder, part), left, pool, width)
+
+        def work(part: Part) -> Finished:
+            return score_part(source, score, folder, part)
+
+        with ThreadPoolExecutor(workers) as pool:
+            if memory is not None and parts:
+                before = resident()
+                several = max(1, min(workers, len(parts), (memory - before) // _ROOMY))
+                yield from _as_they_come(work, islice(left, several), pool, several)
+                width = _width(workers, memory, before, (peak() - before) // several, source)
+            yield from _as_they_come(work, left, pool, width)
 
     return run
 

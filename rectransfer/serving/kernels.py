@@ -111,11 +111,12 @@ def _tops(scores: Floats, step: int, blocks: Floats) -> None:  # pragma: no cove
 
 @compiled
 def _add_logs(
-    scores: Floats, called: Floats, gain: np.float32, parts: Floats
+    scores: Floats, called: Floats, gain: np.float32, parts: Floats, step: int, blocks: Floats
 ) -> None:  # pragma: no cover (compiled)
     """Add `gain * log(1 + called / FAINT)` where something is called for; to about 6e-3, to sift by.
 
-    A number's bits are nearly its logarithm: the exponent, and a mantissa of which a parabola makes one.
+    A number's bits are nearly its logarithm: the exponent, and a mantissa of which a parabola makes one. What
+    `_tops` does is done to each chunk while it is in the cache.
     """
     whole, unit = parts.view(np.int32), gain * LN2
     for start in range(0, len(scores), CHUNK):
@@ -127,25 +128,34 @@ def _add_logs(
             power = np.float32(np.int32(np.int32(whole[at] >> 23) - 127))
             x = np.float32(np.int32(whole[at] & 0x7FFFFF)) * np.float32(2.0**-23)
             mine[at] += unit * (power + x * (np.float32(1.3465) - np.float32(0.3465) * x))
+        _tops(mine, step, blocks[start // step : (start + size + step - 1) // step])
 
 
 @compiled
 def _step(n: int, m: int) -> int:  # pragma: no cover (compiled)
-    """Columns of a block: several times as many blocks as are wanted columns."""
-    if n >= 4 * m * 32:
-        return 32
-    return max(1, n // (4 * m))
+    """Columns of a block, a power of 2: several times as many blocks as are wanted columns."""
+    step = 32
+    while step > 1 and n < 4 * m * step:
+        step //= 2
+    return step
 
 
 @compiled
 def _take(
     scores: Floats, m: int, blocks: Floats, kept: Floats, columns: Ints, out: Ints
 ) -> None:  # pragma: no cover (compiled)
-    """The columns of the m largest scores, ascending; -1 where fewer are above minus infinity."""
+    """The columns of the m largest scores, ascending; -1 where fewer are above minus infinity.
+
+    Args:
+        scores: Shape `(n,)`.
+        m: How many.
+        blocks: What `_tops` found.
+        kept: Room for n.
+        columns: Room for n.
+        out: Shape `(m,)`.
+    """
     n = len(scores)
-    step = _step(n, m)
-    n_blocks = (n + step - 1) // step
-    _tops(scores, step, blocks[:n_blocks])
+    step, n_blocks = _step(n, m), len(blocks)
     # m blocks have something at least as good, so all of the m largest are
     bar = np.float32(-np.inf)
     if n_blocks > m:
@@ -178,8 +188,11 @@ def largest(scores: Floats, m: int) -> Ints:  # pragma: no cover (compiled)
     """The columns of each row's m largest values, ascending, shape `(r, m)`; at most n of n columns."""
     n = scores.shape[1]
     out = np.empty((len(scores), m), np.int32)
-    blocks, kept, columns = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int32)
+    kept, columns = np.empty(n, np.float32), np.empty(n, np.int32)
+    step = _step(n, m)
+    blocks = np.empty((n + step - 1) // step, np.float32)
     for row in range(len(scores)):
+        _tops(scores[row], step, blocks)
         _take(scores[row], m, blocks, kept, columns, out[row])
     return out
 
@@ -215,7 +228,9 @@ def shortlist(
     n_matrices = strengths.shape[0]
     m = rows.shape[1]
     sums, slots, listed_ = np.zeros(n, np.float32), np.zeros(n, np.int32), np.zeros(n, np.uint8)
-    blocks, kept, columns = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int32)
+    step = _step(n, m)
+    blocks = np.empty((n + step - 1) // step, np.float32)
+    kept, columns = np.empty(n, np.float32), np.empty(n, np.int32)
     parts, hits = np.empty(CHUNK, np.float32), np.empty(n, np.int64)
     for user in range(n_users):
         mine, listed = scores[user], rows[user]
@@ -228,7 +243,9 @@ def shortlist(
                 strength = strengths[0, at] * scales[row]
                 for place in range(w_offsets[row], w_offsets[row + 1]):
                     sums[w_columns[place]] += strength * np.float32(w_numbers[place])
-            _add_logs(mine, sums, gains[user], parts)
+            _add_logs(mine, sums, gains[user], parts, step, blocks)
+        else:
+            _tops(mine, step, blocks)
         _take(mine, m, blocks, kept, columns, listed)
         for at in range(m):
             if n_matrices and listed[at] >= 0:
