@@ -209,7 +209,8 @@ class Explainer:
         owner, column = np.nonzero(there)[0], columns[there]
         values = slate.columns(self.ranker.names)[owner, column].astype(np.float64)
         entries = Entries.of(examples, owner, candidates[owner, column])
-        z, lengths = self.formula.scaled(values), examples.lengths[owner].astype(np.float64)
+        items_had = np.diff(examples.counts.indptr)
+        z, lengths = self.formula.scaled(values), np.log1p(items_had)[owner]
         pull = pulls(self.formula, self.players, z, self._others, lengths)
         moved = pull * (z[:, :, None] - self._others.T)
         return Explanations(
@@ -217,8 +218,8 @@ class Explainer:
             items=self.items.take(entries.items),
             ranks=ranks[there].astype(np.int64),
             scores=self.formula.score(z, lengths),
-            base=self._bases(examples)[owner],
-            lengths=np.diff(examples.counts.indptr)[owner].astype(np.int64),
+            base=self._bases(np.log1p(items_had))[owner],
+            lengths=items_had[owner].astype(np.int64),
             players=self.players,
             values=values,
             contributions=moved.sum(axis=2),
@@ -226,9 +227,9 @@ class Explainer:
             told=self._told(entries, candidates, values, moved),
         )
 
-    def _bases(self, examples: Examples) -> Doubles:
+    def _bases(self, lengths: Doubles) -> Doubles:
         """What the background scores for each user on average, shape `(u,)`."""
-        return np.array([self.formula.score(self._others, length).mean() for length in examples.lengths])
+        return np.array([self.formula.score(self._others, length).mean() for length in lengths])
 
     def _told(self, entries: Entries, candidates: Rows, values: Doubles, moved: Doubles) -> Told:
         splits = sums(self.scene, self.ranker.names, entries, candidates)

@@ -27,32 +27,44 @@ def render() -> None:
 
 
 def speed(found: dict[str, Any]) -> str:
-    """What it costs, beside KernelExplainer."""
-    times, n, errors = found["times"], found["pairs"], found["errors"]
+    """What it costs, beside KernelExplainer: first in the same game, then over signals."""
+    times, n, same, errors = found["times"], found["pairs"], found["same_game"], found["errors"]
     rows = [
-        "| | seconds for 1,000 | of all cores | times ours: without, with the history | largest error |",
-        "|---|---|---|---|---|",
-        _row("ours: signals and groups", times["signals"], 1000 / n, "", errors["ours, groups"]),
-        _row("ours, with the history's items", times["attribution"], 1000 / n, "", errors["ours, groups"]),
+        "| the same game | ms a pair | of all cores | times as fast | per core | error | against Exact |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for name, words in (
-        ("kernel, groups", "KernelExplainer on the same groups, all coalitions"),
-        ("kernel, signals, as it comes", "KernelExplainer on the signals, as it comes: it keeps ten of them"),
-        ("kernel, signals", "KernelExplainer on the signals, all of them kept"),
-        ("kernel, signals, more samples", "KernelExplainer on the signals, 16,384 samples"),
+    for part, words in (
+        ("signals", "ours: signals and groups"),
+        ("attribution", "ours, with the history's items"),
     ):
-        ratio = found["ratios"][name]
-        both = f"{ratio['signals']:,.0f}, {ratio['attribution']:,.0f}"
-        rows.append(_row(words, times[name], 1000, both, errors[name]))
+        ratios = [_spread(same[part][clock]) for clock in ("seconds", "cpu")]
+        rows.append(_row(words, times[part], 1000 / n, [*ratios, *_errors(errors["ours"])]))
+    kernel = "kernel, groups"
+    rows.append(
+        _row("KernelExplainer, all coalitions", times[kernel], 1000, ["1", "1", *_errors(errors[kernel])])
+    )
+    rows += [
+        "",
+        "| another game: KernelExplainer over signals | ms a pair | of all cores | times ours | error |",
+    ]
+    rows.append("|---|---|---|---|---|")
+    for name, words in (
+        ("kernel, signals, as it comes", "as it comes: it keeps ten of them"),
+        ("kernel, signals", "all of them kept"),
+        ("kernel, signals, more samples", "16,384 samples"),
+    ):
+        both = " and ".join(f"{found['ratios'][name][part]:,.0f}" for part in ("signals", "attribution"))
+        rows.append(_row(words, times[name], 1000, [both, f"{errors[name]['definition']:.0e}"]))
     whole, least, plain = (
         f"{times[name][kind] * 1000 / n:.2f} s"
         for name, kind in (("explain", "seconds"), ("explain", "least"), ("recommend", "seconds"))
     )
     said = (
-        f"`model.explain` of {n:,} recommendations ({found['history_items']:,} contributions of items of the "
-        f"history), recommending included: {whole}, the fastest of {found['rounds']} rounds {least}; "
-        f"`model.recommend` of the same: {plain}. {found['cores']} cores ({found['processor']}), their load "
-        f"{found['load']}. Contributions and base add up to the score to {found['additivity']:.0e}."
+        f"Medians of {found['rounds']} rounds, in brackets the rounds' least and most. `model.explain` of "
+        f"{n:,} recommendations ({found['history_items']:,} contributions of items of the history), "
+        f"recommending included: {whole}, the fastest round {least}; `model.recommend` of the same: {plain}. "
+        f"{found['cores']} cores ({found['processor']}), their load {found['load']}. Contributions and base "
+        f"add up to the score to {found['additivity']:.0e}."
     )
     return "\n".join([*rows, "", said])
 
@@ -70,9 +82,23 @@ def worded(found: dict[str, Any]) -> str:
     )
 
 
-def _row(words: str, times: dict[str, float], factor: float, ratio: str, error: float) -> str:
-    seconds, cpu = (f"{times[clock] * factor:,.2f}" for clock in ("seconds", "cpu"))
-    return f"| {words} | {seconds} | {cpu} | {ratio} | {error:.0e} |"
+def _row(words: str, times: dict[str, float], factor: float, rest: list[str]) -> str:
+    each = (_three(times[clock] * factor) for clock in ("seconds", "cpu"))
+    return "| " + " | ".join([words, *each, *rest]) + " |"
+
+
+def _three(value: float) -> str:
+    """Three digits, and no fewer before the point than there are."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _spread(values: list[float]) -> str:
+    middle, least, most = (f"{value:,.0f}" for value in values)
+    return f"{middle} ({least} to {most})"
+
+
+def _errors(found: dict[str, float]) -> list[str]:
+    return [f"{found[what]:.0e}" for what in ("definition", "exact")]
 
 
 def curves(part: str) -> Callable[[dict[str, Any]], str]:
