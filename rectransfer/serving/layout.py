@@ -119,7 +119,8 @@ class Layout:
             called: What the histories call for, shape `(u, m, e)`.
             faint: What is added to it before its log is taken.
         """
-        out = np.zeros((*rows.shape, len(self.names)), np.float32)
+        # one signal after another in memory, as they are computed: a signal's values lie side by side
+        out = np.moveaxis(np.zeros((len(self.names), *rows.shape), np.float32), 0, 2)
         if self.inner:
             queries = np.hstack([vectors[name] for name in self.inner])
             fills = [vectors[n] @ mean * slope + offset for n, (mean, offset, slope) in self.means.items()]

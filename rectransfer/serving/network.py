@@ -60,11 +60,12 @@ class Network:
     def score(self, signals: Floats, lengths: Floats) -> Floats:
         """Scores, shape `(u, m)`, of signals `(u, m, s)` and lengths `(u,)`."""
         u, m, s = signals.shape
-        z = (signals.reshape(-1, s) - self.mean) * self.scale
+        z = np.moveaxis(signals, 2, 0).reshape(s, -1) - self.mean[:, None]
+        z *= self.scale[:, None]
         np.clip(z, -_LARGEST, _LARGEST, out=z)
-        scores = z @ self.line
+        scores = self.line @ z
         if len(self.last):
-            hidden = z @ self.first[:-1]
+            hidden = z.T @ self.first[:-1]
             by_user = np.outer(lengths - np.float32(_MIDDLE), self.first[-1]) + self.bias
             hidden.reshape(u, m, -1)[:] += by_user[:, None, :].astype(np.float32)
             squash(hidden)
