@@ -95,6 +95,20 @@ def test_what_one_engine_began_the_other_ends(model: Recommender, users: Path, t
     assert read_scores(tmp_path).collect().equals(whole)
 
 
+def test_reasons_are_those_given_here(model: Recommender, users: Path, tmp_path: Path) -> None:
+    few = pl.read_parquet(users).filter(pl.col("user_id").str.ends_with("-0000"))
+    items = few["item_id"].unique()
+    catalogue = pl.DataFrame({"item_id": items, "title": "the " + items})
+    here, there = (
+        model.score(few, tmp_path / engine, 3, engine=engine, workers=2, reasons=True, titles=catalogue)
+        for engine in ("local", "ray")
+    )
+
+    rows = read_scores(here.folder).collect()
+    assert rows["reasons"].list.len().sum() > 0
+    assert read_scores(there.folder).collect().equals(rows)
+
+
 def test_a_user_who_cannot_be_scored_is_named_and_finished_parts_are_kept(
     model: Recommender, users: Path, tmp_path: Path
 ) -> None:

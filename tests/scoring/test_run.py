@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,6 +177,17 @@ def test_memory_that_does_not_do_is_an_error_that_says_what_does(tmp_path: Path,
         score_parts(users, rows_of, tmp_path, job=JOB, memory=10**6)
 
     assert score_parts(users, rows_of, tmp_path, job=JOB, memory=10**11, workers=2).done_now == 4
+
+
+def test_where_memory_is_ample_the_first_parts_run_side_by_side(tmp_path: Path, users: Source) -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def score(frame: pl.DataFrame) -> pl.DataFrame:
+        if frame["user_id"][0] < 4:
+            both.wait()  # an error, if nobody else comes
+        return rows_of(frame)
+
+    assert score_parts(users, score, tmp_path, job=JOB, memory=10**11, workers=2).done_now == 5
 
 
 @pytest.mark.parametrize("line", ["[1]", "3", '{"a": 1}', '{"kind": "scores", "version": 1}'])
