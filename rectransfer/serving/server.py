@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from rectransfer.errors import InputError
-from rectransfer.ranking import Examples, Ranker, Slate
+from rectransfer.ranking import Ranker, Slate
 from rectransfer.scene import Ranked, Scene
 from rectransfer.serving.calibrate import Sample, calibrate, line_of
 from rectransfer.serving.candidates import best
@@ -69,7 +69,7 @@ class Server:
     _local: Any = field(default_factory=threading.local, repr=False)
 
     @classmethod
-    def of(cls, scene: Scene, ranker: Ranker, examples: Examples, depth: int = DEPTH) -> "Server":
+    def of(cls, scene: Scene, ranker: Ranker, examples: Prepared, depth: int = DEPTH) -> "Server":
         """Lay out a scene and a ranker.
 
         Args:
@@ -94,7 +94,9 @@ class Server:
         few = np.arange(min(8, len(examples)))
         network = Network.of(ranker, scene.slate(examples.take(few), sample.candidates[few]))
         layout = Layout.of(scene, ranker.names, terms, joint, sample)
-        return cls(scene, ranker, terms, joint, network, layout, depth)
+        found = cls(scene, ranker, terms, joint, network, layout, depth)
+        found.rank(examples, 1, exclude=examples.seen)  # compiles what isn't, before anybody waits for it
+        return found
 
     def with_depth(self, depth: int) -> "Server":
         """The same with another depth."""

@@ -1,6 +1,5 @@
 """A fitted model whose whole ranking serving is held against."""
 
-import numpy as np
 import pytest
 
 from rectransfer.embeddings import Item2Vec
@@ -53,4 +52,4 @@ def users(state: State) -> Prepared:
 @pytest.fixture(scope="session")
 def server(state: State, users: Prepared) -> Server:
     """Laid out by some of them."""
-    return Server.of(state.scene, state.ranker, users.take(np.arange(60)))
+    return Server.of(state.scene, state.ranker, users.between(0, 60))

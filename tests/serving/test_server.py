@@ -117,7 +117,7 @@ def test_nothing_that_is_excluded_or_not_on_sale_is_recommended(state: State, us
     on_sale = state.scene.on_sale.copy()
     on_sale[::2] = False
     scene = replace(state.scene, on_sale=on_sale, _indexes={}, _tower_vectors={})
-    server = Server.of(scene, state.ranker, users.take(np.arange(30)))
+    server = Server.of(scene, state.ranker, users.between(0, 30))
 
     found = server.rank(users, 400, exclude=users.seen)
 
@@ -153,7 +153,7 @@ def test_a_signal_that_is_not_known_is_computed_by_its_own_function(
         return {name: term for name, term in found.items() if not name.endswith(("recent", "neighbours"))}
 
     monkeypatch.setattr(module, "terms_of", some)
-    other = Server.of(state.scene, state.ranker, users.take(np.arange(60)))
+    other = Server.of(state.scene, state.ranker, users.between(0, 60))
 
     assert other.layout.missing
     rest = users.between(60, len(users))
@@ -169,7 +169,7 @@ def test_parts_that_do_not_give_the_signal_are_not_used(
         return found | {name: replace(found[name], items=-found[name].items)}
 
     monkeypatch.setattr(module, "terms_of", wrong)
-    other = Server.of(state.scene, state.ranker, users.take(np.arange(60)))
+    other = Server.of(state.scene, state.ranker, users.between(0, 60))
 
     assert other.layout.missing_names == ("joint.affinity_steady",)
 
