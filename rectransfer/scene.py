@@ -37,6 +37,7 @@ _Scorer = Callable[[Examples], npt.NDArray[np.float32]]
 _USERS_AT_ONCE: Final = 64
 _SCORED_BY_TOWER: Final = "tower"
 _PROFILE: Final = "profile"
+_LEANING: Final = "profile.leaning"
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,6 +226,9 @@ class Scene:
                 yield one.name, np.hstack([np.asarray(pooled @ one.vectors, np.float32), ones])
         if self.profiles is not None:
             yield _PROFILE, self.profiles.of(examples)[0]
+            if (leanings := self.profiles.leanings) is not None:
+                apart = leanings.of(examples.counts)
+                yield _LEANING, np.hstack([apart, np.ones((len(apart), 1), np.float32)])
         for name, tower in self.towers.items():
             yield f"{name}.{_SCORED_BY_TOWER}", tower.encode_users(examples)
 
@@ -237,6 +241,8 @@ class Scene:
     def _vectors(self, name: str) -> npt.NDArray[np.float32]:
         if name == _PROFILE and self.profiles is not None:
             return self.profiles.contexts
+        if name == _LEANING and self.profiles is not None and self.profiles.leanings is not None:
+            return np.hstack([self.profiles.leanings.calls, self.profiles.leanings.common[:, None]])
         domain, _, tower = name.partition(".")
         if tower:
             return self._tower_items(domain)

@@ -17,7 +17,7 @@ ORDER = (
     {"sequences"},
     {"embeddings"},
     {"transfer"},
-    {"metrics", "neighbours", "transitions"},
+    {"metrics", "neighbours", "tastes", "transitions"},
     {"ranking"},
     {"retrieval"},
     {"scene"},

@@ -12,6 +12,7 @@ from rectransfer.errors import InputError
 from rectransfer.neighbours import ItemWeights, Neighbours
 from rectransfer.ranking import Evidence, Profiles, Ranker, Towers
 from rectransfer.recommend import State, evidence_arrays, evidence_of
+from rectransfer.tastes import Leanings
 
 __all__ = ["largest_weights", "principal_basis", "projected_layers", "pruned_ranker", "shrunk"]
 
@@ -87,7 +88,10 @@ def _profiles(profiles: Profiles, how: Compression) -> Profiles:
     basis = principal_basis(profiles.vectors, profiles.contexts, how.dimensions)
     both = {"vectors": _turned(profiles.vectors, basis), "contexts": _turned(profiles.contexts, basis)}
     few = rounded(both, how.precision)
-    return Profiles(profiles.users, few["vectors"], few["contexts"])
+    leanings = profiles.leanings
+    if leanings is not None:
+        leanings = Leanings.from_arrays(rounded(leanings.arrays(), how.precision))
+    return Profiles(profiles.users, few["vectors"], few["contexts"], leanings)
 
 
 def _turned(table: Floats, basis: Floats) -> Floats:

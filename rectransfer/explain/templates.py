@@ -45,6 +45,7 @@ class Templates:
                 "popularity": "Many others choose it, too.",
                 "tower": "It is a general favourite.",
                 "profile.affinity": "It suits what you choose elsewhere.",
+                "profile.leaning": "People who choose as you do elsewhere take it.",
             }
         )
     )

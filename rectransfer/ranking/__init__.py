@@ -2,7 +2,7 @@
 
 from rectransfer.ranking.augment import Augment
 from rectransfer.ranking.evidence import Evidence, Profiles, lay_out
-from rectransfer.ranking.examples import Examples, cut_at_random, cut_at_share, uncut
+from rectransfer.ranking.examples import Examples, cut_at_random, cut_at_share, every, uncut
 from rectransfer.ranking.histories import Histories
 from rectransfer.ranking.losses import (
     bce,
@@ -18,6 +18,7 @@ from rectransfer.ranking.ranker import Ranker, RankerConfig, Slate, fit_ranker, 
 from rectransfer.ranking.restore import require_layers, restored_ranker, restored_towers
 from rectransfer.ranking.signals import (
     LAST,
+    LEANING,
     RARE,
     RECENT,
     SIGNALS,
@@ -35,6 +36,7 @@ from rectransfer.ranking.train_config import TrainConfig
 
 __all__ = [
     "LAST",
+    "LEANING",
     "RARE",
     "RECENT",
     "SIGNALS",
@@ -58,6 +60,7 @@ __all__ = [
     "bpr",
     "cut_at_random",
     "cut_at_share",
+    "every",
     "fill_unknown",
     "fit_ranker",
     "fit_rankers",

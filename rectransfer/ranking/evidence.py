@@ -8,6 +8,7 @@ import numpy.typing as npt
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.neighbours import Neighbours
 from rectransfer.ranking.examples import Examples
+from rectransfer.tastes import Leanings
 from rectransfer.transitions import Transitions
 from rectransfer.vocabulary import Vocabulary
 
@@ -54,11 +55,13 @@ class Profiles:
         users: n of them.
         vectors: Shape `(n, d)`.
         contexts: Output vectors of the items in the same space, shape `(n_items, d)`.
+        leanings: What users take here, by how they differ in what they took in the source; or None.
     """
 
     users: Vocabulary
     vectors: Floats
     contexts: Floats
+    leanings: Leanings | None = None
 
     def of(self, examples: Examples) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """The vector of each example's user, zeros for those without one, and who has one.

@@ -13,10 +13,12 @@ from rectransfer.errors import InputError
 from rectransfer.ranking.histories import Histories
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["LONGEST_HISTORY", "Examples", "cut_at_random", "cut_at_share", "uncut"]
+__all__ = ["LONGEST_HISTORY", "Examples", "cut_at_random", "cut_at_share", "every", "uncut"]
 
 LONGEST_HISTORY: Final = 1_000
 """Interactions of a history that are used: the latest."""
+
+_ROUNDING: Final = 1e-9
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -130,6 +132,7 @@ def cut_at_random(
     per_user: int = 2,
     labels_in: Mask | None = None,
     strangers_in: Mask | None = None,
+    strangers: float = 0.5,
 ) -> Examples:
     """Cut users' histories at random visits.
 
@@ -144,8 +147,9 @@ def cut_at_random(
         users: Whose; by default everybody's.
         per_user: Cuts tried a user.
         labels_in: Which items may be labels, shape `(n_items,)`; by default all.
-        strangers_in: Items that every second example's history has none of, shape `(n_items,)`, as if its
-            user were new to them: what was had of them before the cut may be a label again.
+        strangers_in: Items that some examples' histories have none of, shape `(n_items,)`, as if their users
+            were new to them: what was had of them before the cut may be a label again.
+        strangers: The share of such examples.
     """
     pairs: list[_Pair] = []
     marks = np.zeros(n_items, np.bool_)
@@ -158,9 +162,18 @@ def cut_at_random(
             cut = int(rng.integers(1, visits))
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
-            forgotten = strangers_in if len(pairs) % 2 else None
+            forgotten = strangers_in if _falls(len(pairs), strangers) else None
             pairs.append(_pair(user, items, steps, cut, before, after, marks, labels_in, forgotten))
     return _collect([pair for pair in pairs if len(pair[3])], n_items, histories.users)
+
+
+def every(n: int, share: float) -> Mask:
+    """A share of n places, evenly spread, shape `(n,)`."""
+    return np.array([_falls(place, share) for place in range(n)], dtype=np.bool_)
+
+
+def _falls(place: int, share: float) -> bool:
+    return int((place + 1) * share + _ROUNDING) > int(place * share + _ROUNDING)
 
 
 def cut_at_share(

@@ -20,6 +20,7 @@ from rectransfer.ranking.examples import Examples
 
 __all__ = [
     "LAST",
+    "LEANING",
     "RARE",
     "RECENT",
     "SIGNALS",
@@ -30,6 +31,9 @@ __all__ = [
     "profile_signals",
     "table_signals",
 ]
+
+LEANING: Final = "profile.leaning"
+"""The signal of what users with a like past take."""
 
 LAST: Final = 0.7
 """Half-life, in visits, of a history's weight where hardly more than the last visit counts."""
@@ -143,15 +147,21 @@ def table_signals(evidence: Evidence, batch: Batch) -> dict[str, Floats]:
 
 
 def profile_signals(profiles: Profiles, batch: Batch) -> dict[str, Floats]:
-    """What the source knew about the user as a person: `profile.affinity`, and `profile.missing`.
+    """What the source knew about the user as a person: `profile.affinity`, `profile.missing`, maybe more.
 
     Affinity is the user's vector times the item's output vector: how well the item goes with what the user
-    did in the source. A user whom the source doesn't know has none, and `profile.missing` is 1.
+    did in the source. A user whom the source doesn't know has none, and `profile.missing` is 1. Where
+    leanings are known, `profile.leaning` is how much more of the users whose past in the source is like this
+    one's take the item, relative to how many take it anyway.
     """
     vectors, known = profiles.of(batch.examples)
     affinity = np.einsum("ud,umd->um", vectors, batch.gather("profile.contexts", profiles.contexts))
     missing = np.broadcast_to(~known[:, None], batch.candidates.shape).astype(np.float32)
-    return {"profile.affinity": affinity, "profile.missing": missing}
+    found: dict[str, Floats] = {"profile.affinity": affinity, "profile.missing": missing}
+    if (leanings := profiles.leanings) is not None:
+        lifts = batch.gather("profile.lifts", leanings.lifts)
+        found[LEANING] = np.einsum("uk,umk->um", leanings.of(batch.examples.counts), lifts)
+    return found
 
 
 def fill_unknown(evidence: Evidence, batch: Batch, values: Floats) -> Floats:

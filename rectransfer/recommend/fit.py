@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import Histories, Ranker, Slate, cut_at_random
+from rectransfer.ranking import LEANING, Histories, Ranker, Slate, cut_at_random
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import ALONE, Contender, Fold, Verdict, judge
 from rectransfer.recommend.ground import Ground, SourceView
-from rectransfer.recommend.learn import JOINT, Chosen, Lesson, learn
+from rectransfer.recommend.learn import JOINT, TARGET, Chosen, Lesson, learn
 from rectransfer.recommend.measured import measured
 from rectransfer.scene import Scene
 from rectransfer.vocabulary import Vocabulary
@@ -91,8 +91,6 @@ def _fold(
     rng = np.random.default_rng(config.seed)
     most = math.ceil(config.most_cuts / config.folds)
     per_user = max(1, min(config.per_user, most // max(1, len(users))))
-    # every second one as if new here, where users are shared: such users will come
-    strangers = ground.on_sale if ground.shares_users else None
     learning = cut_at_random(
         histories,
         n_items,
@@ -100,7 +98,8 @@ def _fold(
         users=_sample(len(users), most, rng),
         per_user=per_user,
         labels_in=ground.on_sale,
-        strangers_in=strangers,
+        strangers_in=ground.on_sale if ground.shares_users else None,
+        strangers=ground.strangers,
     )
     checked = Vocabulary(users.take(_sample(len(users), most, rng)))
     checking = measured(ground, log, checked)
@@ -132,21 +131,23 @@ def _contenders(
     )
     if len(ground.target.users) <= _FEW:
         held = (replace(own, pull=config.ranker.pull * more) for more in (10, 100))
-        own = replace(own, members=(replace(own), *held))
+        popular = replace(own, start=_popular(lesson.alone.names, config), pull=None)
+        own = replace(own, members=(replace(own), *held, popular))
     found = [own]
     if lesson.transferred is None:
         return found
     folds = tuple(transferred for _, transferred in views if transferred is not None)
     for view in ground.sources:
         label = "transfer" if len(ground.sources) == 1 else f"transfer from {view.name}"
-        start = _carried(view, lesson, grow=True)
+        start = _start(view, lesson, ground)
         tuned = [
             Contender(f"{label}, fine-tuned (pull {pull:g})", folds, start, pull)
             for pull in sorted(config.pulls, reverse=True)
         ]
         members = (Contender(f"{label}, as it comes, with all signals", folds, start, None), *tuned)
+        if view.knows_any(ground.on_sale):  # else it has nothing to say as it comes
+            found.append(Contender(f"{label}, as it comes", folds, _carried(view, lesson, grow=False), None))
         found += [
-            Contender(f"{label}, as it comes", folds, _carried(view, lesson, grow=False), None),
             *tuned,
             Contender(f"{label}, averaged", folds, start, config.ranker.pull, members=members),
         ]
@@ -170,6 +171,38 @@ def _carried(view: SourceView, lesson: Lesson, *, grow: bool) -> Callable[[Slate
             return own.copy()
         new = tuple(name for name in names if name not in own.names)
         return Ranker(names, own.hidden).grown_from(own).rescale(slate, only=new)
+
+    return start
+
+
+def _popular(names: tuple[str, ...], config: RecommenderConfig) -> Callable[[Slate], Ranker]:
+    """Best sellers alone: what a log that is too thin for anything else comes down to.
+
+    Its network is that of the rankers that it is averaged with, before they were trained.
+    """
+    how = config.ranker
+
+    def start(slate: Slate) -> Ranker:
+        seeds = range(config.seed, config.seed + how.members)
+        found = Ranker.mean_of([Ranker.standard(names, how.hidden, seed) for seed in seeds])
+        return found.weighing({f"{TARGET}.popularity": 1.0}).rescale(slate)
+
+    return start
+
+
+def _start(view: SourceView, lesson: Lesson, ground: Ground) -> Callable[[Slate], Ranker]:
+    """Where fine-tuning starts: from the source's ranker, if that has ever met signals of what is on sale.
+
+    Else from how common an item is here and what users of a taste lean to.
+    """
+    assert lesson.transferred is not None  # noqa: S101 (only called where there is one)
+    names = lesson.transferred.names
+    if view.knows_any(ground.on_sale) or LEANING not in names:
+        return _carried(view, lesson, grow=True)
+
+    def start(slate: Slate) -> Ranker:
+        found = Ranker(names, view.ranker.hidden).weighing({f"{TARGET}.popularity": 1.0, LEANING: 1.0})
+        return found.rescale(slate)
 
     return start
 

@@ -18,6 +18,7 @@ from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import solve_neighbours
 from rectransfer.pretrained import SOURCE, Pretrained
 from rectransfer.ranking import Evidence, Ranker, Towers, lay_out
+from rectransfer.tastes import TasteSpace, find_tastes
 from rectransfer.transfer import Bridges, align, bridges, require_bridge
 from rectransfer.vocabulary import Vocabulary
 
@@ -27,6 +28,12 @@ logger = logging.getLogger(__name__)
 
 _SHARED_ROWS: Final = 0.01
 """The share of the target's rows that may be in a source by accident."""
+
+_FEWEST_COUNTS: Final = 100
+"""Pairs of user and item below which nothing is said of tastes."""
+
+_STRANGERS: Final = (0.5, 0.9)
+"""The least and the largest share of users who are met as if new."""
 
 Link = pl.DataFrame | Mapping[str, str] | Mapping[int, int] | None
 
@@ -51,6 +58,17 @@ class SourceView:
     bridges: Bridges
     ranker: Ranker
     taken: csr_array | None
+
+    @cached_property
+    def tastes(self) -> TasteSpace | None:
+        """Where its users stand; None where the source keeps no counts, or few of them are of these items."""
+        if self.taken is None or self.taken.nnz < _FEWEST_COUNTS:
+            return None
+        return find_tastes(self.taken)
+
+    def knows_any(self, items: npt.NDArray[np.bool_]) -> bool:
+        """Whether it knows any of some items, shape `(n_items,)`."""
+        return bool(self.evidence.known[items].any())
 
     def towers(self) -> Towers:
         """Its towers over the ground's items, with the layers that they were trained to."""
@@ -94,6 +112,24 @@ class Ground:
     def shares_users(self) -> bool:
         """Whether users bring a history from a source."""
         return self.merged is not self.target
+
+    @cached_property
+    def strangers(self) -> float:
+        """The share of users to be met as if new to the target; 0 where users aren't shared.
+
+        That of all known users who are known from a source only, within bounds: those who are in the target
+        already come back, and of a target that has met almost everybody some are still new.
+        """
+        if not self.shares_users:
+            return 0.0
+        here = self.target.users
+        elsewhere = [
+            view.pretrained.users.vocabulary.ids
+            for view in self.sources
+            if view.bridges.kind in ("users", "both") and view.pretrained.users.vocabulary.dtype == here.dtype
+        ]
+        new = int((here.rows(pl.concat([here.ids[:0], *elsewhere]).unique()) < 0).sum())
+        return float(np.clip(new / (new + len(here)), *_STRANGERS))
 
 
 def prepare(

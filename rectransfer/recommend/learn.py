@@ -31,6 +31,7 @@ from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.ground import Ground, SourceView
 from rectransfer.scene import Scene
 from rectransfer.sequences import sequences
+from rectransfer.tastes import Leanings, learn_leanings
 from rectransfer.transitions import Transitions, count_transitions
 from rectransfer.vocabulary import Vocabulary
 
@@ -115,12 +116,12 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
     )
     carried = {}
     for view in ground.sources:
-        if view.evidence.known[ground.on_sale].any():
+        if view.knows_any(ground.on_sale):
             carried[view.name] = _train(
                 view.towers(), view.name, ground, config, users, left_out, chosen, seed
             )
     sources = [view.evidence for view in ground.sources]
-    profiles = _profiles(ground, joint)
+    profiles = _profiles(ground, joint, own.users, counts)
     towers = {**carried, TARGET: own_towers}
     scene = Scene((*sources, joint, target), towers, ground.on_sale, config.depth, profiles)
     return Lesson(alone, scene)
@@ -193,23 +194,37 @@ def _own_weights(
     return solve_neighbours(counts, chosen.l2[TARGET])
 
 
-def _profiles(ground: Ground, joint: Evidence) -> Profiles | None:
-    """The user vectors of the first source, where it shares users.
+def _profiles(ground: Ground, joint: Evidence, here: Vocabulary, counts: csr_array) -> Profiles | None:
+    """What users of the first source bring, where it shares users: vectors, and leanings.
 
     Pooled vectors meet the table that went on from the source's and has the target's items; PV-DBOW
     vectors have output vectors of their own.
+
+    Args:
+        ground: Sources and target.
+        joint: The table that went on.
+        here: The users of the target who are learned from.
+        counts: How often each of them took each item in the target, shape `(len(here), n_items)`.
     """
     view = ground.sources[0]
     if view.bridges.kind not in ("users", "both"):
         return None
-    users = view.pretrained.users
+    users, leanings = view.pretrained.users, _leanings(view, here, counts)
     if users.method == "pooled" and users.dimensions == joint.contexts.shape[1]:
-        return Profiles(users.vocabulary, users.vectors, joint.contexts)
+        return Profiles(users.vocabulary, users.vectors, joint.contexts, leanings)
     contexts = np.zeros((len(ground.items), users.dimensions), np.float32)
     if users.items.dtype == ground.items.dtype:
         rows = users.items.rows(ground.items.ids)
         contexts[rows >= 0] = users.contexts[rows[rows >= 0]]
-    return Profiles(users.vocabulary, users.vectors, contexts)
+    return Profiles(users.vocabulary, users.vectors, contexts, leanings)
+
+
+def _leanings(view: SourceView, here: Vocabulary, counts: csr_array) -> Leanings | None:
+    if view.tastes is None or view.taken is None or not _same_ids(view, here):
+        return None
+    rows = view.pretrained.users.vocabulary.rows(here.ids)
+    known = np.flatnonzero(rows >= 0)
+    return learn_leanings(view.tastes, csr_array(view.taken[rows[known]]), csr_array(counts[known]))
 
 
 def _of(log: InteractionLog, users: Vocabulary) -> InteractionLog:

@@ -7,7 +7,7 @@ import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import Examples, Histories, uncut
+from rectransfer.ranking import Examples, Histories, every, uncut
 from rectransfer.recommend.ground import Ground
 from rectransfer.vocabulary import Vocabulary
 
@@ -20,8 +20,9 @@ _HISTORY: Final = 0.5
 def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples:
     """What the gate measures on: the first half of users' visits to the target, and what was new after it.
 
-    `log` may add what shared users did elsewhere before that. Where users are shared, every second one is met
-    as if new to the target: its history has nothing of it, and whatever is taken afterwards is a label.
+    `log` may add what shared users did elsewhere before that. Where users are shared, some are met as if new
+    to the target (`Ground.strangers`): their history has nothing of it, and whatever they take afterwards is
+    a label.
 
     Args:
         ground: Sources and target.
@@ -39,7 +40,7 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples
     )
     key = [Columns.User, Columns.Item]
     found = Vocabulary.from_ids(first_late[Columns.User])
-    new_here = found.ids.gather_every(2, offset=1) if ground.shares_users else found.ids.clear()
+    new_here = found.ids.filter(pl.Series(every(len(found), ground.strangers)))
     early = marked.filter(~pl.col("late"), ~pl.col(Columns.User).is_in(new_here.implode()))
     early = early.select(frame.columns)
     past = early

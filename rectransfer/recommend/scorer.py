@@ -194,6 +194,9 @@ def digest_of(state: State) -> str:
     if state.scene.profiles is not None:
         add("profiles.vectors", state.scene.profiles.vectors)
         add("profiles.contexts", state.scene.profiles.contexts)
+        if (leanings := state.scene.profiles.leanings) is not None:
+            for name, values in leanings.arrays().items():
+                add(f"leanings.{name}", values)
     add("on_sale", state.scene.on_sale)
     log, target = state.log.frame, state.target
     users = Vocabulary.from_ids(pl.concat([log[Columns.User], target[Columns.User]]))

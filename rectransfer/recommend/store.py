@@ -27,6 +27,7 @@ from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.state import State
 from rectransfer.scene import Scene
+from rectransfer.tastes import Leanings
 from rectransfer.transfer import Coverage
 from rectransfer.transitions import Transitions
 from rectransfer.vocabulary import Vocabulary
@@ -57,6 +58,8 @@ def writers(state: State) -> dict[str, Writer]:
         found[f"{one.name}.safetensors"] = lambda path, arrays=arrays: write_arrays(path, arrays)  # type: ignore[misc]
     if (profiles := state.scene.profiles) is not None:
         brought: Arrays = {"vectors": profiles.vectors, "contexts": profiles.contexts}
+        if profiles.leanings is not None:
+            brought |= {f"leanings.{name}": value for name, value in profiles.leanings.arrays().items()}
         few = packed(brought, state.precision)
         found["profiles.safetensors"] = lambda path: write_arrays(path, few)
         found["users.parquet"] = lambda path: write_ids(path, profiles.users.ids)
@@ -130,7 +133,8 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
         users = Vocabulary(read_ids(saved.path("users.parquet")))
         vectors = checked_array(brought, "vectors", (len(users), None))
         contexts = checked_array(brought, "contexts", (len(items), vectors.shape[1]))
-        profiles = Profiles(users, vectors, contexts)
+        leanings = _under("leanings.", brought)
+        profiles = Profiles(users, vectors, contexts, _leanings(leanings, len(items)) if leanings else None)
     if type(card["depth"]) is not int or card["depth"] < 1:
         raise ArtefactError(f"{saved.folder}: its depth is {card['depth']!r:.40}")
     scene = Scene(evidence, towers, on_sale, card["depth"], profiles)
@@ -180,6 +184,13 @@ def evidence_of(name: str, arrays: Arrays, n_items: int) -> Evidence:
         popularity=checked_array(arrays, "popularity", (n_items,)),
         known=checked_array(arrays, "known", (n_items,), "b"),
     )
+
+
+def _leanings(arrays: Arrays, n_items: int) -> Leanings:
+    found = Leanings.from_arrays(arrays)
+    if len(found.common) != n_items:
+        raise ArtefactError(f"the leanings are for {len(found.common)} items, not {n_items}")
+    return found
 
 
 def _under(prefix: str, arrays: Arrays) -> Arrays:

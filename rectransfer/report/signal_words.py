@@ -25,6 +25,7 @@ _FAMILIES: Final = {
     "unknown": "Whether it was ever seen",
     "profile": "Suits what the user did in the source",
     "profile.affinity": "Suits what the user did in the source",
+    "profile.leaning": "Taken by users with a like past in the source",
     "profile.missing": "Whether the source knows the user",
 }
 _PLACES: Final[dict[Kind, str]] = {

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rectransfer.ranking import RECENT, STEADY, Evidence, Examples
+from rectransfer.ranking import LEANING, RECENT, STEADY, Evidence, Examples
 from rectransfer.scene import Scene
 from rectransfer.serving.weights import Calls, calls_of
 
@@ -93,6 +93,8 @@ def terms_of(scene: Scene, names: tuple[str, ...]) -> dict[str, Term]:
             found[f"{one.name}.tower"] = Inner(towers.encode_users, towers.encode_items(), one.known)
     if (profiles := scene.profiles) is not None:
         found["profile.affinity"] = Inner(lambda examples: profiles.of(examples)[0], profiles.contexts)
+        if (leanings := profiles.leanings) is not None:
+            found[LEANING] = Inner(lambda examples: leanings.of(examples.counts), leanings.lifts)
         found["profile.missing"] = OfUser(lambda examples: (~profiles.of(examples)[1]).astype(np.float32))
     return {name: term for name in names if (term := found.get(name)) is not None}
 

@@ -8,7 +8,7 @@ import pytest
 
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import Examples, Histories, cut_at_random, cut_at_share, uncut
+from rectransfer.ranking import Examples, Histories, cut_at_random, cut_at_share, every, uncut
 from rectransfer.ranking.examples import LONGEST_HISTORY
 from rectransfer.vocabulary import Vocabulary
 
@@ -216,6 +216,12 @@ class TestCutAtRandom:
             assert not set(history) & set(labels)
         met = [set(cuts.items[cuts.owner == row]) for row in range(len(cuts))]
         assert {frozenset(one) for one in met} >= {frozenset(), frozenset({0}), frozenset({1})}
+
+    @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.9, 1.0])
+    def test_strangers_are_a_share_evenly_spread(self, share):
+        found = every(100, share)
+        assert found.sum() == round(100 * share)
+        assert np.abs(np.cumsum(found) - share * np.arange(1, 101)).max() < 1
 
     def test_users_and_per_user(self):
         cuts = cut_at_random(HISTORIES, 6, np.random.default_rng(0), users=[2], per_user=4)

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from rectransfer.logs import InteractionLog, PlantedConfig, plant
 from rectransfer.pretrained import pretrain
-from rectransfer.ranking import Histories, uncut
+from rectransfer.ranking import Histories, every, uncut
 from rectransfer.recommend import measured as room
 from rectransfer.recommend.fit import _carried, _fold
 from rectransfer.recommend.ground import prepare
@@ -166,9 +166,9 @@ class TestMeasured:
         (0.5, ["a", "b", "c"], {"d", "e"}, ["x", "a", "b", "x", "c", "y"]),
     )
 
-    def measured(self, merged, shares_users=False):
+    def measured(self, merged, strangers=0.0):
         items = Vocabulary.from_ids(list("abcdexy"))
-        ground = SimpleNamespace(target=self.TARGET, items=items, shares_users=shares_users)
+        ground = SimpleNamespace(target=self.TARGET, items=items, strangers=strangers)
         found = measured(ground, merged, self.TARGET.users)
         name = items.ids.to_list()
         return {
@@ -192,19 +192,33 @@ class TestMeasured:
         both = InteractionLog.from_frame(pl.concat([self.PAST.frame, self.TARGET.frame]))
         assert self.measured(both) == {"six": (sorted(known), wanted), "two": (["a", "b", "y"], {"c"})}
 
-    def test_every_second_shared_user_is_new_here(self):
+    def test_some_shared_users_are_new_here(self):
         """It has had nothing of the target, so what it takes again is to be found, too."""
         both = InteractionLog.from_frame(pl.concat([self.PAST.frame, self.TARGET.frame]))
-        met = self.measured(both, shares_users=True)
+        met = self.measured(both, strangers=0.5)
         assert list(met) == ["six", "two"]  # the first of three, who is known here, took nothing new
         assert met["six"] == (["x", "x", "y"], {"a", "d", "e"})
         assert met["two"] == (["a", "b", "y"], {"c"})
 
 
 class TestStrangers:
-    """Where users are shared, every second one is met as if new in the target."""
+    """Where users are shared, some are met as if new in the target."""
 
-    def test_every_second_history_is_only_from_elsewhere(self, both, ground, lesson, tiny):
+    @pytest.mark.parametrize(("n", "share"), [(40, 0.6), (20, 0.78), (2, 0.9)])
+    def test_as_many_as_are_known_from_the_source_only(self, both, source, n, share):
+        """At least half, as some will be new, and at most nine of ten, as some come back."""
+        ids = both.target.users.ids.head(n)
+        log = both.target.with_frame(both.target.frame.filter(pl.col("user_id").is_in(ids.implode())))
+        ground = prepare(log, [source], items=None, link=None, min_coverage=0.0)
+        new = len(set(both.source.users.ids) - set(ids))
+        assert ground.strangers == pytest.approx(share, abs=0.005)
+        assert ground.strangers == pytest.approx(min(new / (new + n), 0.9))
+
+    def test_those_who_met_everybody_still_meet_some(self, both, source, ground):
+        log = InteractionLog.from_frame(pl.concat([both.source.frame, both.target.frame]).unique())
+        assert replace(ground, target=log, merged=both.source).strangers == 0.5
+
+    def test_their_histories_are_only_from_elsewhere(self, both, ground, lesson, tiny):
         users = ground.target.users
         fold = _fold(ground, tiny, lesson.transferred, ground.merged, users)
         examples = fold.examples
@@ -219,8 +233,9 @@ class TestStrangers:
             }
         )
         only_here = history.join(elsewhere, on=["user_id", "item_id"], how="anti")["place"]
-        assert set(only_here % 2) == {0}  # nothing that strangers had in the target only is in theirs
-        assert set(history["place"] % 2) == {0, 1}  # what they did elsewhere is still known
+        strange = every(len(ids), ground.strangers)
+        assert not strange[only_here].any()  # nothing that strangers had in the target only is in theirs
+        assert set(strange[history["place"]]) == {False, True}  # what they did elsewhere is still known
 
     def test_what_they_had_in_the_target_is_no_candidate(self, ground, lesson, tiny):
         users = ground.target.users

@@ -1,0 +1,137 @@
+"""Known customers, new items: what their past says of them, in the ranker, on disk, in scores and in words."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+import rectransfer as rt
+from rectransfer.compression import Compression
+from rectransfer.compression.shrink import shrunk
+from rectransfer.logs import PlantedConfig, plant
+from rectransfer.pretrained import pretrain
+from rectransfer.ranking import LEANING
+from rectransfer.recommend import Recommender
+from rectransfer.recommend.fit import _popular, _start
+from rectransfer.recommend.ground import prepare
+from rectransfer.recommend.learn import Chosen, learn
+from rectransfer.scoring import read_scores
+
+
+@pytest.fixture(scope="module")
+def department():
+    """All users are shared, no item is."""
+    return plant(
+        PlantedConfig(
+            source_users=120,
+            target_users=120,
+            source_items=40,
+            target_items=25,
+            clusters=4,
+            shared_items=0.0,
+            shared_users=1.0,
+            source_steps=12,
+            target_steps=5,
+            seed=4,
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def source(department, source_config):
+    return pretrain(department.source, config=source_config, deterministic=True)
+
+
+@pytest.fixture(scope="module")
+def few(department):
+    """Some of them have been there; the others are known from the source only."""
+    ids = department.target.users.ids.head(40).implode()
+    return department.target.with_frame(department.target.frame.filter(pl.col("user_id").is_in(ids)))
+
+
+@pytest.fixture(scope="module")
+def fitted(source, few, tiny):
+    return Recommender(source, config=tiny).fit(few)
+
+
+@pytest.fixture(scope="module")
+def lesson(source, few, tiny):
+    ground = prepare(few, [source], items=None, link=None, min_coverage=0.0)
+    return ground, learn(ground, tiny, few.users, Chosen(), 0)
+
+
+def test_fine_tuning_starts_from_tastes_and_best_sellers(lesson):
+    ground, learned = lesson
+    view = ground.sources[0]
+    assert not view.knows_any(ground.on_sale)
+    slate = learned.transferred.slate(*_asked(ground, learned.transferred))
+    ranker = _start(view, learned, ground)(slate)
+    place = [slate.names.index(name) for name in ("target.popularity", LEANING)]
+    expected = slate.signals[:, :, place].sum(axis=2)
+    apart = (ranker.score(slate) - expected)[slate.present]
+    np.testing.assert_allclose(apart, apart.mean(), atol=1e-3)  # a constant changes no order
+
+
+def _asked(ground, scene):
+    from rectransfer.recommend.measured import measured
+
+    examples = measured(ground, ground.merged, ground.target.users)
+    return examples, scene.candidates(examples, exclude=examples.seen)
+
+
+def test_best_sellers_alone_are_best_sellers(lesson, tiny):
+    ground, learned = lesson
+    slate = learned.alone.slate(*_asked(ground, learned.alone))
+    scores = _popular(learned.alone.names, tiny)(slate).score(slate)
+    popularity = slate.signals[:, :, slate.names.index("target.popularity")]
+    apart = (scores - popularity)[slate.present]
+    np.testing.assert_allclose(apart, apart.mean(), atol=1e-4)
+
+
+def test_leanings_tell_the_users_of_a_cluster_apart(lesson):
+    """Of users who were never there: more lean to the items of their own cluster."""
+    ground, learned = lesson
+    leanings = learned.transferred.profiles.leanings
+    taken = ground.sources[0].taken
+    known = ground.target.users.rows(ground.sources[0].pretrained.users.vocabulary.ids) >= 0
+    lifts = leanings.of(taken[np.flatnonzero(~known)]) @ leanings.lifts[ground.on_sale].T
+    assert lifts.std(axis=0).min() > 0.01
+    assert abs(lifts.mean()) < 0.5
+
+
+def test_the_source_is_not_asked_to_rank_what_it_does_not_know(fitted):
+    assert LEANING in fitted.state.scene.names
+    assert "transfer, as it comes" not in fitted.verdict.contenders
+    assert "transfer, averaged" in fitted.verdict.contenders
+
+
+def test_saved_and_loaded_gives_the_same_rows(fitted, department, tmp_path):
+    fitted.save(tmp_path / "model")
+    again = rt.load_recommender(tmp_path / "model")
+    users = department.target.users.ids
+    assert again.recommend(users, k=5).equals(fitted.recommend(users, k=5))
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_smaller_keeps_leanings(fitted, precision):
+    state = shrunk(fitted.state, Compression(precision=precision))
+    found, true = state.scene.profiles.leanings, fitted.state.scene.profiles.leanings
+    np.testing.assert_allclose(found.lifts, true.lifts, atol=0.01 * np.abs(true.lifts).max())
+    assert found.lifts.shape == true.lifts.shape
+
+
+def test_scored_as_recommended(fitted, department, tmp_path):
+    users = department.source.users.ids
+    rows = read_scores(fitted.score(users, tmp_path, 5).folder).collect()
+    both = rows.join(fitted.recommend(users, k=5), on=["user_id", "item_id"], suffix="_true")
+    assert rows.height == 5 * users.len()
+    assert both.height > 0.95 * rows.height
+
+
+def test_explanations_add_up_and_can_be_said(fitted, department):
+    users = department.source.users.ids.tail(20)
+    explained = fitted.explain(users, k=3)
+    total = explained.base + explained.contributions.sum(axis=1)
+    np.testing.assert_allclose(total, explained.scores, atol=1e-6)
+    if fitted.verdict.ships == "transfer":
+        assert LEANING in explained.signals
+    assert fitted.reasons(users, k=3).height == 60
