@@ -14,6 +14,7 @@ from rectransfer.columns import Columns
 from rectransfer.metrics import Ndcg, ranks_from_lists, top_k
 from rectransfer.ranking import (
     LAST,
+    LEANING,
     STEADY,
     Batch,
     Evidence,
@@ -37,7 +38,6 @@ _Scorer = Callable[[Examples], npt.NDArray[np.float32]]
 _USERS_AT_ONCE: Final = 64
 _SCORED_BY_TOWER: Final = "tower"
 _PROFILE: Final = "profile"
-_LEANING: Final = "profile.leaning"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ class Scene:
         """The union of what each retriever finds.
 
         Retrievers are affinity to each domain's table, each domain's item-item weights and transitions,
-        towers, profiles and best sellers.
+        towers, profiles, leanings and best sellers.
 
         Args:
             examples: u users.
@@ -125,14 +125,7 @@ class Scene:
         signals = np.concatenate(parts) if parts else np.zeros((0, 0, len(self.names)), np.float32)
         return Slate(self.names, signals, candidates >= 0, _taken(examples, candidates), examples.lengths)
 
-    def lesson(
-        self,
-        examples: Examples,
-        rng: np.random.Generator,
-        others: int = 200,
-        *,
-        exclude: csr_array | None = None,
-    ) -> Slate:
+    def lesson(self, examples: Examples, rng: np.random.Generator, others: int = 200) -> Slate:
         """A slate to learn from: the labels that were retrieved, and a sample of the other candidates.
 
         A uniform sample leaves the softmax's gradients right but for a constant, and learning costs a
@@ -142,9 +135,8 @@ class Scene:
             examples: u users, with labels.
             rng: Where randomness comes from.
             others: How many other candidates are kept of each user.
-            exclude: What a user must not get, shape `(u, n_items)`; by default what is in the history.
         """
-        candidates = self.candidates(examples, exclude=examples.seen if exclude is None else exclude)
+        candidates = self.candidates(examples, exclude=examples.seen)
         if not candidates.size:
             return self.slate(examples, candidates)
         taken = _taken(examples, candidates)
@@ -228,7 +220,7 @@ class Scene:
             yield _PROFILE, self.profiles.of(examples)[0]
             if (leanings := self.profiles.leanings) is not None:
                 apart = leanings.of(examples.counts)
-                yield _LEANING, np.hstack([apart, np.ones((len(apart), 1), np.float32)])
+                yield LEANING, np.hstack([apart, np.ones((len(apart), 1), np.float32)])
         for name, tower in self.towers.items():
             yield f"{name}.{_SCORED_BY_TOWER}", tower.encode_users(examples)
 
@@ -241,7 +233,7 @@ class Scene:
     def _vectors(self, name: str) -> npt.NDArray[np.float32]:
         if name == _PROFILE and self.profiles is not None:
             return self.profiles.contexts
-        if name == _LEANING and self.profiles is not None and self.profiles.leanings is not None:
+        if name == LEANING and self.profiles is not None and self.profiles.leanings is not None:
             return np.hstack([self.profiles.leanings.calls, self.profiles.leanings.common[:, None]])
         domain, _, tower = name.partition(".")
         if tower:
