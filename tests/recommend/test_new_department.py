@@ -1,4 +1,4 @@
-"""Known customers, new items: what their past says of them, in the ranker, on disk, in scores and in words."""
+"""Known customers, new items: what their past says of them, when ranked, saved, scored and explained."""
 
 import numpy as np
 import polars as pl
