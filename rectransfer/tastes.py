@@ -23,6 +23,9 @@ _ROUNDS: Final = 5
 _DOUBT: Final = 20.0
 """Users who have to speak for a leaning before it weighs as much as the belief that there is none."""
 
+_FAINTEST: Final = 0.01
+"""What of a user has to lie along the axes, of 1, to be more than rounding."""
+
 _RARE: Final = 0.01
 """Share of the users that is added to an item's own before others are compared with it."""
 
@@ -32,8 +35,8 @@ class TasteSpace:
     """Where users stand by what they took in a source.
 
     Attributes:
-        rarity: What an item counts, shape `(n_items,)`: `log(users / users who took it)`; 0 for items that
-            the source doesn't know.
+        rarity: What an item counts, shape `(n_items,)`: `log(users / users who took it)`, of users who took
+            any; 0 for items that nobody took.
         axes: Shape `(n_items, k)`, orthonormal.
     """
 
@@ -41,14 +44,16 @@ class TasteSpace:
     axes: Floats
 
     def of(self, counts: csr_array) -> Floats:
-        """Where users stand: unit vectors, shape `(u, k)`; zeros for users without anything from the source.
+        """Where users stand: unit vectors, shape `(u, k)`.
+
+        Zeros for users without anything from the source, and for those whose items lie across all axes.
 
         Args:
             counts: How often each user took each item, shape `(u, n_items)`.
         """
         found = np.asarray(_weighed(counts, self.rarity) @ self.axes, dtype=np.float32)
         sizes = np.linalg.norm(found, axis=1, keepdims=True)
-        return np.asarray(np.divide(found, sizes, out=np.zeros_like(found), where=sizes > 0))
+        return np.asarray(np.divide(found, sizes, out=np.zeros_like(found), where=sizes > _FAINTEST))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +136,8 @@ def find_tastes(counts: csr_array, k: int = 16, seed: int = 0) -> TasteSpace:
     if k < 1 or not counts.nnz:
         raise InputError(f"k={k} and {counts.nnz} counts; expected at least one of each")
     buyers = np.bincount(counts.indices, minlength=counts.shape[1])
-    rarity = np.log(counts.shape[0] / np.maximum(buyers, 1)).astype(np.float32)
+    taking = np.count_nonzero(np.diff(counts.indptr))  # of a source on disk, only a sample's users are in it
+    rarity = np.log(taking / np.maximum(buyers, 1)).astype(np.float32)
     rarity[buyers == 0] = 0
     rows = _weighed(counts, rarity)
     k = min(k, *rows.shape)

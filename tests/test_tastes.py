@@ -80,6 +80,20 @@ def test_nobody_to_learn_from_gives_no_leaning():
     assert np.isfinite(found.lifts).all()
 
 
+def test_who_lies_across_all_axes_stands_nowhere():
+    """Rounding is not blown up to a place."""
+    group = np.repeat([0, 1, 2], [12, 9, 3])
+    counts = csr_array(np.kron(np.eye(3), np.ones((1, 4)))[group].astype(np.float32))
+    sizes = np.linalg.norm(find_tastes(counts, k=2).of(counts), axis=1)
+    np.testing.assert_allclose(sizes, np.where(group == 2, 0, 1), atol=1e-5)
+
+
+def test_rarity_counts_users_who_took_anything():
+    past, _, _ = two_camps()
+    more = csr_array(np.vstack([past.toarray(), np.zeros((100, 26))]).astype(np.float32))
+    np.testing.assert_array_equal(find_tastes(more).rarity, find_tastes(past).rarity)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (2, 2), (40, 5)])
 def test_small_logs_have_fewer_axes(shape):
     counts = csr_array(np.ones(shape, np.float32))

@@ -128,7 +128,9 @@ class Explainer:
             lists: Rows of items, each once a user, -1 where there are fewer; shape `(u, k)`.
             exclude: What a user must not get, shape `(u, n_items)`.
         """
-        known = np.all([one.known for one in self.scene.evidence], axis=0)
+        shelf = self.scene.on_sale  # a domain that knows nothing on sale says the same of all
+        told = [one.known for one in self.scene.evidence if one.known[shelf].any()]
+        known = np.all([np.ones(len(shelf), np.bool_), *told], axis=0)
         strange = ((lists >= 0) & ~known[lists]).any(axis=1)
         k = lists.shape[1]
         for averaged in (False, True):

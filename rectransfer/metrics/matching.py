@@ -111,11 +111,13 @@ def _bound(one: Numbers, other: Numbers) -> int:
 def _match_renumbered(lists: Lists, test: Taken) -> Matched:
     """The same where ids or ranks are so large that one number doesn't hold a row."""
     n = len(lists.users)
-    users, who = np.unique(np.concatenate([lists.users, test.users]), return_inverse=True)
-    _, what = np.unique(np.concatenate([lists.items, test.items]), return_inverse=True)
+    pairs = np.stack([np.append(lists.users, test.users), np.append(lists.items, test.items)])
+    each, pair = np.unique(pairs, axis=1, return_inverse=True)
     ranks, where = np.unique(np.append(lists.ranks, 0), return_inverse=True)
-    found = match(Lists(who[:n], what[:n], where[:-1]), Taken(who[n:], what[n:]))
-    return Matched(users[found.users], ranks[found.ranks], found.repeated)
+    # a pair as the user, and one item: as many numbers as there are rows, whatever the ids were
+    pair, item = pair.ravel(), np.zeros(pair.size, np.int64)
+    found = match(Lists(pair[:n], item[:n], where[:-1]), Taken(pair[n:], item[n:]))
+    return Matched(each[0, found.users], ranks[found.ranks], found.repeated)
 
 
 def _sorted_keys(lists: Lists, test: Taken, n_users: int, n_items: int) -> Numbers:

@@ -133,6 +133,7 @@ def cut_at_random(
     labels_in: Mask | None = None,
     strangers_in: Mask | None = None,
     strangers: float = 0.5,
+    may_be_new: Mask | None = None,
 ) -> Examples:
     """Cut users' histories at random visits.
 
@@ -149,9 +150,11 @@ def cut_at_random(
         labels_in: Which items may be labels, shape `(n_items,)`; by default all.
         strangers_in: Items that some examples' histories have none of, shape `(n_items,)`, as if their users
             were new to them: what was had of them before the cut may be a label again.
-        strangers: The share of such examples.
+        strangers: The share of such examples, of those whose users may be met so.
+        may_be_new: Which users may, shape `(len(histories),)`; by default all.
     """
     pairs: list[_Pair] = []
+    asked = 0
     marks = np.zeros(n_items, np.bool_)
     for user in range(len(histories)) if users is None else users:
         items, steps = histories.of(user)
@@ -162,7 +165,10 @@ def cut_at_random(
             cut = int(rng.integers(1, visits))
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
-            forgotten = strangers_in if _falls(len(pairs), strangers) else None
+            forgotten = None
+            if strangers_in is not None and (may_be_new is None or may_be_new[user]):
+                forgotten = strangers_in if _falls(asked, strangers) else None
+                asked += 1
             pairs.append(_pair(user, items, steps, cut, before, after, marks, labels_in, forgotten))
     return _collect([pair for pair in pairs if len(pair[3])], n_items, histories.users)
 

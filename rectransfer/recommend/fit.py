@@ -100,6 +100,7 @@ def _fold(
         labels_in=ground.on_sale,
         strangers_in=ground.on_sale if ground.shares_users else None,
         strangers=ground.strangers,
+        may_be_new=ground.known_elsewhere.rows(users.ids) >= 0,
     )
     checked = Vocabulary(users.take(_sample(len(users), most, rng)))
     checking = measured(ground, log, checked)

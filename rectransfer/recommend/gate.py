@@ -233,7 +233,8 @@ def _chances(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float
     m, n = values.shape
     if n < _FEWEST:
         return np.full(m, 1 / m)
-    means = np.random.default_rng(seed).exponential(size=(_DRAWS, n)) @ values.T
+    draws = np.random.default_rng(seed).exponential(size=(_DRAWS, n))
+    means = draws @ values.T / draws.sum(axis=1, keepdims=True)
     best = means >= means.max(axis=1, keepdims=True) - 1e-12
     return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0))
 
@@ -268,7 +269,7 @@ def _words(ships: str, gap: Interval, transferred: float, alone: float, n_users:
     numbers = (
         f"NDCG@10 {transferred:.4f} with the source and {alone:.4f} without it, a difference of "
         f"{gap.mean:+.4f} (95 % interval {gap.low:+.4f} to {gap.high:+.4f}) on {n_users} users of the "
-        "target, each fold by the model that was picked on the others"
+        "target, each fold by what was chosen on the others"
     )
     if ships == "transfer":
         sure = "the transfer helps"

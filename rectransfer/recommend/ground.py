@@ -17,7 +17,7 @@ from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import solve_neighbours
 from rectransfer.pretrained import SOURCE, Pretrained
-from rectransfer.ranking import Evidence, Ranker, Towers, lay_out
+from rectransfer.ranking import Evidence, Ranker, Towers, every, lay_out
 from rectransfer.tastes import TasteSpace, find_tastes
 from rectransfer.transfer import Bridges, align, bridges, require_bridge
 from rectransfer.vocabulary import Vocabulary
@@ -58,13 +58,6 @@ class SourceView:
     bridges: Bridges
     ranker: Ranker
     taken: csr_array | None
-
-    @cached_property
-    def tastes(self) -> TasteSpace | None:
-        """Where its users stand; None where the source keeps no counts, or few of them are of these items."""
-        if self.taken is None or self.taken.nnz < _FEWEST_COUNTS:
-            return None
-        return find_tastes(self.taken)
 
     def knows_any(self, items: npt.NDArray[np.bool_]) -> bool:
         """Whether it knows any of some items, shape `(n_items,)`."""
@@ -114,22 +107,49 @@ class Ground:
         return self.merged is not self.target
 
     @cached_property
-    def strangers(self) -> float:
-        """The share of users to be met as if new to the target; 0 where users aren't shared.
-
-        That of all known users who are known from a source only, within bounds: those who are in the target
-        already come back, and of a target that has met almost everybody some are still new.
-        """
-        if not self.shares_users:
-            return 0.0
-        here = self.target.users
-        elsewhere = [
+    def known_elsewhere(self) -> Vocabulary:
+        """The users of the sources that share users with the target."""
+        dtype = self.target.users.dtype
+        ids = [
             view.pretrained.users.vocabulary.ids
             for view in self.sources
-            if view.bridges.kind in ("users", "both") and view.pretrained.users.vocabulary.dtype == here.dtype
+            if view.bridges.kind in ("users", "both") and view.pretrained.users.vocabulary.dtype == dtype
         ]
-        new = int((here.rows(pl.concat([here.ids[:0], *elsewhere]).unique()) < 0).sum())
-        return float(np.clip(new / (new + len(here)), *_STRANGERS))
+        return Vocabulary.from_ids(pl.concat([self.target.users.ids[:0], *ids]))
+
+    @cached_property
+    def strangers(self) -> float:
+        """The share of shared users to be met as if new to the target; 0 where users aren't shared.
+
+        That of the sources' users who aren't in the target, within bounds: those who are in it already come
+        back, and of a target that has met almost everybody some are still new.
+        """
+        elsewhere = len(self.known_elsewhere)
+        if not self.shares_users or not elsewhere:
+            return 0.0
+        here = int((self.known_elsewhere.rows(self.target.users.ids) >= 0).sum())
+        return float(np.clip(1 - here / elsewhere, *_STRANGERS))
+
+    def met_as_new(self, users: Vocabulary) -> npt.NDArray[np.bool_]:
+        """Which of some users are met as if new to the target, of those who are known elsewhere."""
+        found = np.zeros(len(users), np.bool_)
+        shared = np.flatnonzero(self.known_elsewhere.rows(users.ids) >= 0)
+        found[shared[every(len(shared), self.strangers)]] = True
+        return found
+
+    @cached_property
+    def tastes(self) -> TasteSpace | None:
+        """Where the first source's users stand by what isn't on sale here.
+
+        None where it shares no users, keeps no counts, or next to none are of other items.
+        """
+        view = self.sources[0]
+        if view.taken is None or view.bridges.kind not in ("users", "both"):
+            return None
+        others = np.flatnonzero(~self.on_sale)
+        place = (np.ones(len(others), np.float32), (others, others))
+        counts = csr_array(view.taken @ csr_array(place, shape=(len(self.items),) * 2))
+        return find_tastes(counts) if counts.nnz >= _FEWEST_COUNTS else None
 
 
 def prepare(

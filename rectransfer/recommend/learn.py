@@ -209,7 +209,7 @@ def _profiles(ground: Ground, joint: Evidence, here: Vocabulary, counts: csr_arr
     view = ground.sources[0]
     if view.bridges.kind not in ("users", "both"):
         return None
-    users, leanings = view.pretrained.users, _leanings(view, here, counts)
+    users, leanings = view.pretrained.users, _leanings(ground, here, counts)
     if users.method == "pooled" and users.dimensions == joint.contexts.shape[1]:
         return Profiles(users.vocabulary, users.vectors, joint.contexts, leanings)
     contexts = np.zeros((len(ground.items), users.dimensions), np.float32)
@@ -219,12 +219,13 @@ def _profiles(ground: Ground, joint: Evidence, here: Vocabulary, counts: csr_arr
     return Profiles(users.vocabulary, users.vectors, contexts, leanings)
 
 
-def _leanings(view: SourceView, here: Vocabulary, counts: csr_array) -> Leanings | None:
-    if view.tastes is None or view.taken is None or not _same_ids(view, here):
+def _leanings(ground: Ground, here: Vocabulary, counts: csr_array) -> Leanings | None:
+    view = ground.sources[0]
+    if ground.tastes is None or view.taken is None or not _same_ids(view, here):
         return None
     rows = view.pretrained.users.vocabulary.rows(here.ids)
     known = np.flatnonzero(rows >= 0)
-    return learn_leanings(view.tastes, csr_array(view.taken[rows[known]]), csr_array(counts[known]))
+    return learn_leanings(ground.tastes, csr_array(view.taken[rows[known]]), csr_array(counts[known]))
 
 
 def _of(log: InteractionLog, users: Vocabulary) -> InteractionLog:

@@ -7,7 +7,7 @@ import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import Examples, Histories, every, uncut
+from rectransfer.ranking import Examples, Histories, uncut
 from rectransfer.recommend.ground import Ground
 from rectransfer.vocabulary import Vocabulary
 
@@ -20,8 +20,8 @@ _HISTORY: Final = 0.5
 def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples:
     """What the gate measures on: the first half of users' visits to the target, and what was new after it.
 
-    `log` may add what shared users did elsewhere before that. Where users are shared, some are met as if new
-    to the target (`Ground.strangers`): their history has nothing of it, and whatever they take afterwards is
+    `log` may add what shared users did elsewhere before that. Some shared users are met as if new to
+    the target (`Ground.met_as_new`): their history has nothing of it, and whatever they take afterwards is
     a label.
 
     Args:
@@ -40,7 +40,7 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples
     )
     key = [Columns.User, Columns.Item]
     found = Vocabulary.from_ids(first_late[Columns.User])
-    new_here = found.ids.filter(pl.Series(every(len(found), ground.strangers)))
+    new_here = found.ids.filter(pl.Series(ground.met_as_new(found)))
     early = marked.filter(~pl.col("late"), ~pl.col(Columns.User).is_in(new_here.implode()))
     early = early.select(frame.columns)
     past = early

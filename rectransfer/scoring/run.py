@@ -21,7 +21,7 @@ from rectransfer.errors import ArtefactError, InputError
 from rectransfer.scoring.lock import held
 from rectransfer.scoring.manifest import MANIFEST, Finished, Manifest, read_lines, sha256_of
 from rectransfer.scoring.memory import in_words, peak, resident
-from rectransfer.scoring.source import Part, Source
+from rectransfer.scoring.source import PART_USERS, Part, Source
 
 __all__ = ["Engine", "Score", "Scored", "read_scores", "score_part", "score_parts"]
 
@@ -165,8 +165,14 @@ def threads(score: Score, workers: int, memory: int | None = None) -> Engine:
         with ThreadPoolExecutor(workers) as pool:
             if memory is not None and parts:
                 before = resident()
-                several = max(1, min(workers, len(parts), (memory - before) // _ROOMY))
+                roomy = _ROOMY * max(1, source.part_users / PART_USERS)
+                several = int(max(1, min(workers, len(parts), (memory - before) // roomy)))
                 yield from _as_they_come(work, islice(left, several), pool, several)
+                if several > 1 and peak() > memory:
+                    taken = in_words(peak())
+                    logger.warning(
+                        "memory=%s: %s parts side by side took %s", in_words(memory), several, taken
+                    )
                 width = _width(workers, memory, before, (peak() - before) // several, source)
             yield from _as_they_come(work, left, pool, width)
 

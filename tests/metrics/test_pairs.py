@@ -92,3 +92,13 @@ def test_what_was_taken_is_found_wherever_it_is(further, grouped, listed, taken,
         assert found.ranks.tolist() == [rank.get(pair, 0) for pair in sorted(set(taken))]
     different = np.unique(takers)
     assert lists.lengths(different).tolist() == [users.tolist().count(user) for user in different]
+
+
+def test_rows_that_are_all_different_and_ranks_that_count_through_them():
+    """Numbers of users, items and ranks that together take more bits than one number has."""
+    n = 2_200_000
+    each = np.arange(n)
+    found = match(Lists(each, each[::-1].copy(), each + 1), Taken(each[:5], each[::-1][:5].copy()))
+    assert found.users.tolist() == [0, 1, 2, 3, 4]
+    assert found.ranks.tolist() == [1, 2, 3, 4, 5]
+    assert found.repeated == 0

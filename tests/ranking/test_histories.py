@@ -217,6 +217,22 @@ class TestCutAtRandom:
         met = [set(cuts.items[cuts.owner == row]) for row in range(len(cuts))]
         assert {frozenset(one) for one in met} >= {frozenset(), frozenset({0}), frozenset({1})}
 
+    def test_only_some_may_be_strangers(self):
+        rows = {"user_id": list("uuuuvvvv"), "item_id": list("xyxy") * 2, "timestamp": [1, 2, 3, 4] * 2}
+        histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)
+        cuts = cut_at_random(
+            histories,
+            2,
+            np.random.default_rng(0),
+            per_user=200,
+            strangers_in=np.ones(2, bool),
+            strangers=1.0,
+            may_be_new=np.array([True, False]),
+        )
+        known = np.diff(cuts.seen.indptr) > 0
+        assert set(cuts.users) == {0, 1}
+        np.testing.assert_array_equal(known, cuts.users == 1)
+
     @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.9, 1.0])
     def test_strangers_are_a_share_evenly_spread(self, share):
         found = every(100, share)

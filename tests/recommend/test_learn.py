@@ -168,7 +168,9 @@ class TestMeasured:
 
     def measured(self, merged, strangers=0.0):
         items = Vocabulary.from_ids(list("abcdexy"))
-        ground = SimpleNamespace(target=self.TARGET, items=items, strangers=strangers)
+        ground = SimpleNamespace(
+            target=self.TARGET, items=items, met_as_new=lambda users: every(len(users), strangers)
+        )
         found = measured(ground, merged, self.TARGET.users)
         name = items.ids.to_list()
         return {
@@ -204,15 +206,22 @@ class TestMeasured:
 class TestStrangers:
     """Where users are shared, some are met as if new in the target."""
 
-    @pytest.mark.parametrize(("n", "share"), [(40, 0.6), (20, 0.78), (2, 0.9)])
-    def test_as_many_as_are_known_from_the_source_only(self, both, source, n, share):
+    @pytest.mark.parametrize("n", [40, 20, 2])
+    def test_as_many_as_are_known_from_the_source_only(self, both, source, n):
         """At least half, as some will be new, and at most nine of ten, as some come back."""
         ids = both.target.users.ids.head(n)
         log = both.target.with_frame(both.target.frame.filter(pl.col("user_id").is_in(ids.implode())))
         ground = prepare(log, [source], items=None, link=None, min_coverage=0.0)
         new = len(set(both.source.users.ids) - set(ids))
-        assert ground.strangers == pytest.approx(share, abs=0.005)
-        assert ground.strangers == pytest.approx(min(new / (new + n), 0.9))
+        assert 0.5 < ground.strangers == pytest.approx(min(new / both.source.n_users, 0.9))
+
+    def test_whom_no_source_knows_is_met_as_he_is(self, both, ground):
+        users = both.target.users
+        shared = both.source.users.rows(users.ids) >= 0
+        met = ground.met_as_new(users)
+        assert 0 < shared.sum() < len(users)
+        assert met.sum() == round(ground.strangers * shared.sum())
+        assert not (met & ~shared).any()
 
     def test_those_who_met_everybody_still_meet_some(self, both, source, ground):
         log = InteractionLog.from_frame(pl.concat([both.source.frame, both.target.frame]).unique())
@@ -233,7 +242,7 @@ class TestStrangers:
             }
         )
         only_here = history.join(elsewhere, on=["user_id", "item_id"], how="anti")["place"]
-        strange = every(len(ids), ground.strangers)
+        strange = ground.met_as_new(Vocabulary(ids))
         assert not strange[only_here].any()  # nothing that strangers had in the target only is in theirs
         assert set(strange[history["place"]]) == {False, True}  # what they did elsewhere is still known
 
