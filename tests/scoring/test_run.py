@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,10 +62,19 @@ def test_what_is_finished_is_not_done_again(tmp_path: Path, users: Source) -> No
 
 
 def test_with_several_workers_what_is_nearly_there_is_kept(tmp_path: Path, users: Source) -> None:
-    with pytest.raises(InputError, match="user 0"):
-        score_parts(users, failing_at(0, InputError("user 0 is bad")), tmp_path, job=JOB, workers=2)
+    both_begun = threading.Barrier(2)
 
-    assert (tmp_path / "part-00001.parquet").exists()
+    def score(frame: pl.DataFrame) -> pl.DataFrame:
+        both_begun.wait(timeout=60)
+        if 0 in frame["user_id"]:
+            raise InputError("user 0 is bad")
+        time.sleep(0.3)  # the other part is still worked on when this one is found bad
+        return rows_of(frame)
+
+    with pytest.raises(InputError, match="user 0"):
+        score_parts(users, score, tmp_path, job=JOB, workers=2)
+
+    assert [path.name for path in tmp_path.glob("part-*")] == ["part-00001.parquet"]
     assert score_parts(users, rows_of, tmp_path, job=JOB).done_now == 4
 
 
