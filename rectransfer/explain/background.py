@@ -68,6 +68,8 @@ def sample_background(
     users, owner = np.unique(drawn, return_inverse=True)
     some = examples.take(users)
     candidates = scene.candidates(some, exclude=None if exclude is None else csr_array(exclude[users]))
+    if not (candidates >= 0).any():  # they have had all there is: what they had is compared with, then
+        candidates = scene.candidates(some)
     there = (candidates >= 0).sum(axis=1)
     owner = owner[there[owner] > 0]
     if not len(owner):

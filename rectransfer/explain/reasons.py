@@ -135,10 +135,13 @@ class _Writer:
             yield Reason(pair, self.templates.untitled, parts, tuple(ids), net)
 
     def _named(self, ids: list[Any], adds: Doubles, special: Doubles) -> dict[str, int]:
-        """At most two titles with their places: of what adds much, what adds to this item above all."""
+        """At most two titles with their places: of what adds much, what adds to this item above all.
+
+        Where nothing sets the item apart, as there is no other of the user's, what adds most.
+        """
         much = np.flatnonzero(adds > adds.max() * _MUCH)
         named: dict[str, int] = {}
-        for place in much[np.argsort(-special[much], kind="stable")].tolist():
+        for place in much[np.lexsort((-adds[much], -special[much]))].tolist():
             title = self.titles.get(ids[place])
             if title is not None and len(named) < 2:
                 named.setdefault(title, place)

@@ -1,6 +1,6 @@
 """The sentences that reasons are made of."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -54,19 +54,28 @@ class Templates:
 
     def __post_init__(self) -> None:
         for name in ("often", "taken"):
-            if "{items}" not in getattr(self, name):
-                raise InputError(f"{name}={getattr(self, name)!r} has no place for {{items}}")
-        for name, sentence in self._all():
-            try:
-                sentence.format("", "", items="")
-            except (KeyError, IndexError, ValueError) as error:
-                raise InputError(
-                    f"{name}={sentence!r} cannot be filled in ({error!r}); it may hold {{items}}"
-                ) from error
+            self._check(name, getattr(self, name), "{items}", items="x")
+        self._check("untitled", self.untitled)
+        for name, sentence in self.signals.items():
+            self._check(f"signals[{name!r}]", sentence)
+        self._check("two", self.two, "{0}", "{1}")
 
-    def _all(self) -> Iterator[tuple[str, str]]:
-        yield from ((name, getattr(self, name)) for name in ("often", "taken", "untitled", "two"))
-        yield from self.signals.items()
+    def _check(self, name: str, sentence: str, *places: str, **filled: str) -> None:
+        """Whether a sentence has its places, and no others.
+
+        Raises:
+            InputError: It hasn't, or isn't a text.
+        """
+        if not isinstance(sentence, str):
+            raise InputError(f"{name}={sentence!r} is no text")
+        if missing := [place for place in places if place not in sentence]:
+            raise InputError(f"{name}={sentence!r} has no place for {missing[0]}")
+        try:
+            said = sentence.format(*(() if filled else places), **filled)
+        except (KeyError, IndexError, ValueError) as error:
+            raise InputError(f"{name}={sentence!r} cannot be filled in ({error!r})") from error
+        if not places and said != sentence:
+            raise InputError(f"{name}={sentence!r} is said as it is: braces have no meaning there")
 
     def of_signal(self, signal: str) -> str | None:
         """The sentence of a signal, if there is one."""

@@ -41,7 +41,7 @@ class Holder:
 
     @property
     def coverage(self) -> Coverage | None:
-        """What the (first) source reaches of the target's items; None without a source."""
+        """What the (first) source reaches of the target, by shared items or else users; None without one."""
         return next(iter(self._fitted.coverage.values()), None)
 
     @property

@@ -121,7 +121,7 @@ class Recommender(Explains, Scores):
             log=fitted.log,
             target=target.frame.select(Columns.User, Columns.Item).unique(maintain_order=True),
             verdict=fitted.verdict,
-            coverage={view.name: view.bridges.items for view in ground.sources},
+            coverage={view.name: view.bridges.crossed for view in ground.sources},
         )
         logger.info("%s", fitted.verdict)
         return self

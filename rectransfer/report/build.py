@@ -68,7 +68,7 @@ def build_report(
     state = loaded.state
     named = read_catalogue(catalogue, columns=columns, like=state.items.dtype)
     named.require(state.items)
-    trial = run_trial(loaded, test, history=history, k=k, n_users=n_users, seed=seed)
+    trial = run_trial(loaded, test, history=history, k=k, n_users=n_users, seed=seed, known=loaded.state.log)
     judged = gate(loaded.verdict)
     models = standings(trial, rivals, seed=seed)
     parts = segments(trial, named, _sourced(loaded), seed=seed)

@@ -35,7 +35,8 @@ class Trial:
         n_eligible: How many users could have been measured.
         new: Pairs of `user_id` and `item_id` to be found: what was taken, and hadn't been before.
         n_viewed: Pairs of the test that were left out, because the user had them before.
-        had: Pairs of what the users had before.
+        had: Pairs of what the users had before here.
+        past: Pairs of all that the model knows they had, elsewhere included.
         buyers: `item_id` and `buyers`: how many users of the target took it, every item on sale.
         lists: `user_id`, `item_id`, `score`, `rank` of the model and of best sellers, by name.
     """
@@ -46,6 +47,7 @@ class Trial:
     new: pl.DataFrame
     n_viewed: int
     had: pl.DataFrame
+    past: pl.DataFrame
     buyers: pl.DataFrame
     lists: Mapping[str, pl.DataFrame]
 
@@ -71,8 +73,8 @@ class Trial:
 
     @cached_property
     def history_sizes(self) -> npt.NDArray[np.int64]:
-        """How many different items each of the users had before, shape `(n_users,)`."""
-        sizes = self.had.unique().group_by(Columns.User).len("n")
+        """How many different items each of the users had before, here or elsewhere, shape `(n_users,)`."""
+        sizes = self.past.unique().group_by(Columns.User).len("n")
         asked = self.users.alias(Columns.User).to_frame()
         joined = asked.join(sizes, on=Columns.User, how="left", maintain_order="left")
         return joined["n"].fill_null(0).cast(pl.Int64).to_numpy()
@@ -86,6 +88,7 @@ def run_trial(
     k: int = 10,
     n_users: int = 2_000,
     seed: int = 0,
+    known: InteractionLog | None = None,
 ) -> Trial:
     """Recommend to the users of a test, and keep what is needed to say how good that was.
 
@@ -98,6 +101,7 @@ def run_trial(
         k: The length of the lists.
         n_users: At most; where there are more, that many are drawn.
         seed: Draws them.
+        known: All that the model looks at, where that is more than the target's own log.
 
     Raises:
         InputError: Fewer than two users have something new, or ids differ in type.
@@ -126,12 +130,20 @@ def run_trial(
         new=new.join(asked, on=Columns.User, how="semi").sort(_KEY),
         n_viewed=pairs.join(asked, on=Columns.User, how="semi").join(own, on=_KEY, how="semi").height,
         had=own,
+        past=_past(own, asked, known),
         buyers=buyers,
         lists={
             OURS: model.recommend(users, k, history=history, filter_viewed=True),
             BEST_SELLERS: _best_sellers(buyers, users, own, k),
         },
     )
+
+
+def _past(own: pl.DataFrame, asked: pl.DataFrame, known: InteractionLog | None) -> pl.DataFrame:
+    if known is None:
+        return own
+    elsewhere = known.frame.select(_KEY).join(asked, on=Columns.User, how="semi")
+    return pl.concat([own, elsewhere]).unique()
 
 
 def _require_types(log: InteractionLog, had: pl.DataFrame) -> None:

@@ -127,7 +127,8 @@ def score_parts(
                 f"{folder} cannot be written ({error.strerror or error}); choose another folder"
             ) from error
         missing = [part for part in source.parts if not manifest.intact(part.number)]
-        kept = [manifest.finished[one.number].users for one in source.parts if one not in missing]
+        todo = {one.number for one in missing}
+        kept = [manifest.finished[one.number].users for one in source.parts if one.number not in todo]
         if kept:
             logger.info("%s: %s of %s parts are finished", folder, len(kept), len(source.parts))
         if before is not None and missing:

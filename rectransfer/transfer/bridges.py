@@ -31,6 +31,11 @@ class Bridges:
     kind: Literal["items", "users", "both", "none"]
     words: str
 
+    @property
+    def crossed(self) -> Coverage:
+        """What the bridge that is gone over reaches; that of items, where both are."""
+        return self.users if self.kind == "users" else self.items
+
     def __str__(self) -> str:
         return self.words
 

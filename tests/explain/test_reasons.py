@@ -171,8 +171,14 @@ def test_a_signal_without_a_sentence_is_not_spoken_of(model: Recommender) -> Non
     ("changes", "words"),
     [
         ({"taken": "Because of your history."}, "no place for {items}"),
+        ({"often": "Often {} {items}."}, "cannot be filled in"),
+        ({"untitled": "It goes with {items}."}, "cannot be filled in"),
+        ({"untitled": "It goes with {{it}}."}, "said as it is"),
+        ({"signals": {"popularity": "{0} choose it."}}, "cannot be filled in"),
+        ({"two": "{0}"}, "no place for {1}"),
+        ({"often": 5}, "no text"),
         ({"often": "Because {item} and {items}."}, "cannot be filled in"),
-        ({"signals": {"popularity": "{0} {1} {2} like it."}}, "popularity="),
+        ({"signals": {"popularity": "{0} {1} {2} like it."}}, "popularity'.="),
     ],
 )
 def test_templates_that_cannot_be_filled_in(changes: dict[str, str], words: str) -> None:
@@ -210,3 +216,18 @@ def test_no_pairs_give_no_rows(explained: Explanations) -> None:
     none = explained.take([])
 
     assert reason_frame(none, reasons_for(none)).height == 0
+
+
+def test_the_only_item_asked_for_is_told_by_what_adds_most(model: Recommender, titles: pl.DataFrame) -> None:
+    """There is no other item that it could be set apart from."""
+    explained = model.explain(model.users[:40], k=1)
+    whole = explained.frame("history").drop_nulls("because").group_by("user_id", "because")
+    total = {row[:2]: row[2] for row in whole.agg(pl.col("contribution").sum()).rows()}
+    pairs = [
+        [total[explained.users[one.pair], item] for item in one.because]
+        for mine in reasons_for(explained, titles=titles)
+        for one in mine
+        if one.text.startswith("Because you bought") and len(one.because) == 2
+    ]
+    assert len(pairs) > 5
+    assert np.mean([first >= second for first, second in pairs]) > 0.9

@@ -14,6 +14,7 @@ from rectransfer.recommend import Recommender
 from rectransfer.recommend.fit import _popular, _start
 from rectransfer.recommend.ground import prepare
 from rectransfer.recommend.learn import Chosen, learn
+from rectransfer.report import build_report
 from rectransfer.scoring import read_scores
 from rectransfer.vocabulary import Vocabulary
 
@@ -140,3 +141,26 @@ def test_explanations_add_up_and_can_be_said(fitted, department):
     assert fitted.verdict.ships == "transfer"
     assert LEANING in explained.signals
     assert fitted.reasons(users, k=3).height == 60
+
+
+def test_coverage_is_that_of_the_bridge_that_is_crossed(fitted):
+    assert fitted.coverage.users == 1.0
+    assert fitted.coverage.n_users == 40
+
+
+def test_known_customers_are_not_reported_as_new(fitted, department):
+    day = pl.duration(days=300)
+    later = department.target.with_frame(department.target.frame.with_columns(pl.col("timestamp") + day))
+    titles = pl.DataFrame({"item_id": fitted.state.items.ids}).with_columns(title=pl.col("item_id"))
+    report = build_report(fitted, later, titles)
+    assert not any("have no history" in limit for limit in report.limits)
+
+
+def test_who_has_had_everything_is_explained_beside_that(source, few, tiny):
+    one = few.users.ids[0]
+    log = few.with_frame(few.frame.filter(pl.col("user_id") == one))
+    model = Recommender(source, config=tiny).fit(log)
+    users = source.users.vocabulary.ids.filter(source.users.vocabulary.ids != one).head(5)
+    found = model.explain(users, k=3)
+    np.testing.assert_allclose(found.base + found.contributions.sum(axis=1), found.scores, atol=1e-6)
+    assert len(found) == model.recommend(users, k=3).height
