@@ -61,7 +61,7 @@ def read_link(path: Path, target: pl.DataType, source: pl.DataType) -> pl.DataFr
 
 
 def read_titles(path: Path, columns: Mapping[str, str] | None, like: pl.DataType) -> pl.DataFrame:
-    """`item_id` and `title` of a Parquet or CSV file; a row without one of them is left out.
+    """`item_id` and `title` of a Parquet or CSV file; a row with one of them missing or blank is left out.
 
     Args:
         path: The file.
@@ -69,8 +69,10 @@ def read_titles(path: Path, columns: Mapping[str, str] | None, like: pl.DataType
         like: The type of the model's items.
 
     Raises:
-        InputError: The file cannot be read, lacks a column, or has an id with several titles.
+        InputError: The file cannot be read or lacks a column; its name, and what `titles_of` says.
     """
+    from rectransfer.explain import titles_of  # loads what explains, which other files don't need
+
     lazy, kind = _scan(path)
     theirs = {ours: theirs for theirs, ours in (columns or {}).items()}
     try:
@@ -81,17 +83,14 @@ def read_titles(path: Path, columns: Mapping[str, str] | None, like: pl.DataType
         frame = lazy.select(*names).drop_nulls().collect()
     except _PROBLEMS as error:
         raise _unreadable(path, error) from error
-    ids = as_ids(frame[names[0]], names[0]).alias(Columns.Item)
+    ids = _ids(frame[names[0]], names[0], path)
     if kind not in _PARQUET:
         ids = _typed(ids, like, path)
-    made = pl.DataFrame([ids, frame[names[1]].cast(pl.String).alias(_TITLE)]).unique(maintain_order=True)
-    if (twice := made[Columns.Item].is_duplicated()).any():
-        several = made.filter(twice)[Columns.Item]
-        raise InputError(
-            f"{path}: {several.n_unique():,} ids have several titles, the first is {several[0]!r}; keep one "
-            "of each: frame.unique(keep='first', subset='item_id', maintain_order=True)"
-        )
-    return made
+    given = pl.DataFrame([ids.alias(Columns.Item), frame[names[1]].alias(_TITLE)])
+    known = titles_of(given, like, name=str(path))
+    return pl.DataFrame(
+        [pl.Series(Columns.Item, [*known], like), pl.Series(_TITLE, known.values(), pl.String)]
+    )
 
 
 def _lines(path: Path) -> list[str]:
@@ -114,11 +113,16 @@ def _read(
         frame = lazy.select(pl.col(theirs).alias(ours) for ours, theirs in found.items()).collect()
     except _PROBLEMS as error:
         raise _unreadable(path, error) from error
+    ids = [_ids(column, found[column.name], path) for column in frame]
+    return ids if kind in _PARQUET else [_typed(column, like[column.name], path) for column in ids]
+
+
+def _ids(column: pl.Series, theirs: str, path: Path) -> pl.Series:
+    """A column as ids; `theirs` is what the file calls it."""
     try:
-        ids = [as_ids(column, found[column.name]).alias(column.name) for column in frame]
+        return as_ids(column, theirs).alias(column.name)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    return ids if kind in _PARQUET else [_typed(column, like[column.name], path) for column in ids]
 
 
 def _scan(path: Path, more: Sequence[str] = ()) -> tuple[pl.LazyFrame, str]:

@@ -62,8 +62,9 @@ def fitted(model: "Recommender", target: InteractionLog, folder: Path) -> Render
         measured = "not measured" if isnan(ndcg) else f"{ndcg:.4f}"
         contenders.add_row(Text(name), measured, "ships" if name == verdict.contender else "")
     facts = {"log": str(target.describe())}
-    if model.coverage is not None:
-        facts["coverage"] = str(model.coverage)
+    found = model.state.coverage
+    for name, coverage in found.items():
+        facts["coverage" if len(found) == 1 else f"coverage of {name}"] = str(coverage)
     facts |= {"verdict": verdict.reason, "saved": str(folder)}
     return Group(contenders, _facts(**facts)) if verdict.contenders else _facts(**facts)
 

@@ -114,8 +114,8 @@ def evaluate(
         seed: Of the intervals.
 
     Raises:
-        InputError: Nothing new is left in the test, fewer than two users are, ids differ in type, or `k` is
-            below 1.
+        InputError: Nothing new is left in the test, fewer than two users are, none of its new items is in the
+            catalogue, ids differ in type, or `k` is below 1.
     """
     metrics: tuple[Metric, ...] = (Ndcg(k), Recall(k), Precision(k), Map(k), Mrr(k), HitRate(k))
     key = [Columns.User, Columns.Item]
@@ -130,6 +130,7 @@ def evaluate(
             f"{test.name}: {users.len()} users have something new among {pairs.height:,} pairs of user and "
             "item; intervals need two. Is it the log that the model was fitted on?"
         )
+    _require_on_sale(test, new[Columns.Item].unique().sort(), model.catalogue)
     lists = model.recommend(users, k, history=histories, filter_viewed=True)
     ranks = ranks_from_lists(lists, new)
     novelty = Novelty(k)
@@ -144,6 +145,17 @@ def evaluate(
         n_viewed=pairs.height - new.height,
         n_without_list=int((Vocabulary.from_ids(lists[Columns.User]).rows(users) < 0).sum()),
     )
+
+
+def _require_on_sale(test: InteractionLog, items: pl.Series, catalogue: Vocabulary) -> None:
+    """Refuses a test on which every model would get 0."""
+    if not (catalogue.rows(items) >= 0).any():
+        raise InputError(
+            f"{test.name}: none of the {items.len():,} items that its users have new (for example "
+            f"{items[0]!r}) is among the {len(catalogue):,} of the model's catalogue (for example "
+            f"{catalogue.ids[0]!r}), so there is nothing to measure. Is it the log of another shop? "
+            "Items that the model's log lacks are given to it when it is fitted: fit(target, items=[...])"
+        )
 
 
 def _check_types(test: InteractionLog, viewed: pl.DataFrame) -> None:

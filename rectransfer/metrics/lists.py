@@ -25,7 +25,8 @@ def ranks_from_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> RelevantR
         is the length of the list.
 
     Raises:
-        InputError: Columns are missing, ids differ in type, or a list repeats an item or a rank.
+        InputError: Columns are missing, ids differ in type, ranks are no whole numbers from 1, or a list
+            repeats an item or a rank.
 
     Examples:
         >>> lists = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["a", "b"], "rank": [1, 2]})
@@ -83,6 +84,13 @@ def label_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_ranks(ranks: pl.Series) -> None:
+    if ranks.dtype == pl.Null:  # nothing there to tell the type from
+        ranks = ranks.cast(pl.Int64)
+    if ranks.len() and not ranks.dtype.is_numeric():
+        raise InputError(
+            f"column {Columns.Rank!r} is {ranks.dtype}, expected whole numbers from 1; cast it: "
+            f"frame.with_columns(pl.col({Columns.Rank!r}).cast(pl.Int64))"
+        )
     if ranks.null_count() or (ranks.len() and ranks.min() < 1):  # type: ignore[operator]
         raise InputError(
             f"{Columns.Rank} counts from 1, without nulls; {ranks.null_count()} of {ranks.len()} are null, "

@@ -7,7 +7,9 @@ import polars as pl
 import pytest
 
 from rectransfer.cli import main
+from rectransfer.cli.inputs import read_titles
 from rectransfer.cli.outputs import write_batches
+from rectransfer.explain import titles_of
 from rectransfer.recommend import load_recommender
 
 
@@ -95,6 +97,35 @@ def test_titles_that_cannot_be_read(
 
     assert words in capsys.readouterr().err
     assert not (tmp_path / "o.parquet").exists()
+
+
+def test_titles_that_cannot_be_used_are_told_with_their_file(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "titles.parquet"
+
+    def why(**columns: object) -> str:
+        pl.DataFrame(columns).write_parquet(file)
+        assert run("explain", home / "model", "--titles", file, "-o", tmp_path / "o.parquet") == 2
+        return capsys.readouterr().err
+
+    assert f"{file}: 1 ids have several titles, the first is 'a'" in why(item_id=["a", "a"], title=["b", "c"])
+    assert f"{file}: column 'title' is List(String), expected text" in why(item_id=["a"], title=[["b", "c"]])
+    assert f"{file}: item_id is Int64 and the model's items are String" in why(item_id=[1], title=["b"])
+    assert f"{file}: column 'item_id' holds Float64" in why(item_id=[1.5], title=["b"])
+
+
+def test_titles_are_read_as_the_library_takes_them(tmp_path: Path) -> None:
+    names = pl.DataFrame(
+        {"item_id": [7, 7, 8, 9, 9, None], "title": ["tea ", "tea", None, " ", "milk", "nothing"]}
+    )
+    names.write_csv(tmp_path / "titles.csv")
+
+    found = read_titles(tmp_path / "titles.csv", None, pl.Int64())
+
+    assert found.schema == {"item_id": pl.Int64(), "title": pl.String()}
+    assert found.rows() == [(7, "tea"), (9, "milk")]
+    assert found.rows() == list(titles_of(names, pl.Int64()).items())
 
 
 def test_titles_that_are_not_there(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

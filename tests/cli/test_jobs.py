@@ -79,6 +79,9 @@ def test_fit_takes_sources_more_items_and_a_link_table(
     assert model.coverage.n_items == 20
     assert "something else" in model.catalogue
     shown = " ".join(capsys.readouterr().out.split())
+    for name, coverage in model.state.coverage.items():
+        assert f"coverage of {name} {coverage}" in shown
+    assert len(model.state.coverage) == 2
     assert "80.0% of the items (20 of 25)" in shown
     assert model.verdict.reason in shown
     for name, ndcg in model.verdict.contenders.items():

@@ -71,3 +71,20 @@ def test_nothing_new_and_other_types_are_refused():
         evaluate(Fixed(), log([("u", "a", 5), ("v", "b", 5)]))
     with pytest.raises(InputError, match="item_id is Int64, and String"):
         evaluate(Fixed(), log([("u", 1, 5), ("v", 2, 5)]))
+
+
+def test_a_test_with_nothing_on_sale_is_refused():
+    words = (
+        r"none of the 2 items that its users have new \(for example 'y'\) is among the 8 of the model's "
+        r"catalogue \(for example 'a'\).*fit\(target, items="
+    )
+    with pytest.raises(InputError, match=words):
+        evaluate(Fixed(), log([("u", "y", 5), ("v", "z", 5), ("w", "z", 5)]))
+    with pytest.raises(InputError, match=words):  # what is on sale there, users had before
+        evaluate(Fixed(), log([("u", "a", 5), ("v", "b", 5), ("u", "y", 5), ("v", "z", 5)]))
+
+
+def test_items_that_are_off_sale_are_misses_as_long_as_one_is_on_sale(caplog):
+    found = evaluate(Fixed(), log([("u", "y", 5), ("v", "z", 5), ("v", "h", 6)]), k=1)
+    assert (found.n_relevant, found.means["recall@1"].mean) == (3, 0)
+    assert not caplog.records

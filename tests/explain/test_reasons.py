@@ -1,5 +1,6 @@
 """Reasons in words: each sentence is backed by what it speaks of."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,15 @@ import polars as pl
 import pytest
 
 from rectransfer.errors import InputError
-from rectransfer.explain import ENGLISH, Explanations, Reason, Templates, reason_frame, reasons_for
+from rectransfer.explain import (
+    ENGLISH,
+    Explanations,
+    Reason,
+    Templates,
+    reason_frame,
+    reasons_for,
+    titles_of,
+)
 from rectransfer.recommend import Recommender
 
 GERMAN = Templates(
@@ -192,11 +201,41 @@ def test_templates_that_cannot_be_filled_in(changes: dict[str, str], words: str)
         (pl.DataFrame({"item_id": ["a"]}), "no column 'title'"),
         (pl.DataFrame({"title": ["a"]}), "no column 'item_id'"),
         (pl.DataFrame({"item_id": [1], "title": ["a"]}), "item_id is Int64 and the model's items are String"),
+        (
+            pl.DataFrame({"item_id": ["a"], "title": [["tea", "pot"]]}),
+            r"titles: column 'title' is List\(String\), expected text; join its parts: .*list\.join",
+        ),
+        (
+            pl.DataFrame(
+                {"item_id": ["a"], "title": [[1, 2]]}, schema_overrides={"title": pl.Array(pl.Int8, 2)}
+            ),
+            r"'title' is Array\(Int8, .*list\.join",
+        ),
+        (
+            pl.DataFrame({"item_id": ["a"], "title": [{"en": "tea"}]}),
+            r"'title' is Struct\({'en': String}\), expected text; take one of its fields",
+        ),
+        (
+            pl.DataFrame({"item_id": ["a"], "title": [b"\xff"]}),
+            "'title' is Binary, expected text; make it text",
+        ),
     ],
 )
 def test_titles_that_cannot_be_used(explained: Explanations, frame: pl.DataFrame, words: str) -> None:
     with pytest.raises(InputError, match=words):
         reasons_for(explained, titles=frame)
+
+
+@pytest.mark.parametrize("kind", [pl.List(pl.Int64), pl.Array(pl.Int64, 2)])
+def test_the_remedy_for_titles_of_parts_makes_text(kind: pl.DataType) -> None:
+    frame = pl.DataFrame({"item_id": [1, 2], "title": pl.Series([[7, 8], None], dtype=kind)})
+    remedy = "pl.col('title').cast(pl.List(pl.String)).list.join(', ')"
+    with pytest.raises(InputError, match=re.escape(remedy)):
+        titles_of(frame, pl.Int64())
+
+    joined = frame.with_columns(pl.col("title").cast(pl.List(pl.String)).list.join(", "))
+
+    assert titles_of(joined, pl.Int64()) == {1: "7, 8"}
 
 
 def test_empty_titles_are_none(explained: Explanations) -> None:

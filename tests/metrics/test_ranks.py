@@ -159,8 +159,17 @@ def test_lists_agree_with_scores():
         (frame(user_id=["a", "a"], item_id=["x", "x"], rank=[1, 2]), "repeat a user's item_id"),
         (frame(user_id=["a", "a"], item_id=["x", "y"], rank=[1, 1]), "repeat a user's rank"),
         (frame(user_id=["a"], item_id=["x"], rank=[0]), "rank counts from 1"),
+        (frame(user_id=["a"], item_id=["x"], rank=[None]), "1 of 1 are null"),
+        (frame(user_id=["a"], item_id=["x"], rank=["1"]), r"'rank' is String, .* cast it: .*pl\.Int64"),
+        (frame(user_id=["a"], item_id=["x"], rank=[[1]]), r"'rank' is List\(Int64\)"),
     ],
 )
 def test_bad_lists_are_refused(lists, message):
     with pytest.raises(InputError, match=message):
         ranks_from_lists(lists, frame(user_id=["a"], item_id=["x"]))
+
+
+@pytest.mark.parametrize("kind", [pl.Null, pl.String, pl.Int64])
+def test_no_rows_are_no_mistake_whatever_their_types(kind):
+    nothing = pl.DataFrame(schema=dict.fromkeys(("user_id", "item_id", "rank"), kind))
+    assert ranks_from_lists(nothing, frame(user_id=["a"], item_id=["x"])).ranks.tolist() == [np.inf]
