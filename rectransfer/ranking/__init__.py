@@ -14,7 +14,7 @@ from rectransfer.ranking.losses import (
     sampled_softmax,
     softmax,
 )
-from rectransfer.ranking.ranker import Ranker, RankerConfig, Slate, fit_ranker, fit_rankers
+from rectransfer.ranking.ranker import Ranker
 from rectransfer.ranking.restore import require_layers, restored_ranker, restored_towers
 from rectransfer.ranking.signals import (
     LAST,
@@ -28,11 +28,13 @@ from rectransfer.ranking.signals import (
     profile_signals,
     table_signals,
 )
+from rectransfer.ranking.slate import Slate
 from rectransfer.ranking.tower import Tower, TowerConfig, UserInputs
 from rectransfer.ranking.tower_slopes import tower_slopes
 from rectransfer.ranking.towers import Towers
 from rectransfer.ranking.train import Trained, fit_tower
 from rectransfer.ranking.train_config import TrainConfig
+from rectransfer.ranking.train_ranker import RankerConfig, fit_ranker, fit_rankers
 
 __all__ = [
     "LAST",

@@ -1,115 +1,17 @@
 """The ranker: a straight line and a small network over the signals."""
 
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from rectransfer.errors import ArtefactError, InputError
 from rectransfer.ranking.evidence import Floats
-from rectransfer.ranking.threads import threads_for
+from rectransfer.ranking.slate import Slate
 
-__all__ = ["Ranker", "RankerConfig", "Slate", "fit_ranker", "fit_rankers"]
-
-logger = logging.getLogger(__name__)
-
-_ABSENT: Final = -1e9
-
-
-@dataclass(frozen=True)
-class RankerConfig:
-    """How to train the ranker.
-
-    Attributes:
-        hidden: Units of the network beside the straight line; 0 leaves it out.
-        members: Rankers that are trained from different seeds; their mean is what counts.
-        epochs: Passes over the slates.
-        learning_rate: Of Adam; it falls to 0 along a cosine.
-        pull: How strongly weights are drawn to where they started (L2-SP; Li et al. 2018, "Explicit inductive
-            bias for transfer learning with convolutional networks", section 3.1), in units of loss a user:
-            the fewer users, the stronger it acts.
-        batch: Slates a step.
-        breadth: A slate weighs `labels ** breadth`: 0 counts users alike, 1 counts what they took alike.
-
-    Raises:
-        InputError: A value out of its range.
-    """
-
-    hidden: int = 16
-    members: int = 3
-    epochs: int = 12
-    learning_rate: float = 0.01
-    pull: float = 1.0
-    batch: int = 64
-    breadth: float = 0.5
-
-    def __post_init__(self) -> None:
-        low = min(self.hidden, self.epochs, self.pull, self.breadth) < 0
-        if low or min(self.batch, self.members) < 1 or self.learning_rate <= 0:
-            raise InputError(
-                f"{self}; expected hidden, epochs, pull and breadth at least 0, the others above 0"
-            )
-
-
-@dataclass(frozen=True, eq=False)
-class Slate:
-    """Users with candidates, their signals, and which of the candidates they took.
-
-    Attributes:
-        names: The signals' names, s of them.
-        signals: Shape `(u, m, s)`.
-        present: Which candidates are there, shape `(u, m)`; the others fill up the rows.
-        taken: Which of them the user took later, shape `(u, m)`.
-        lengths: `log(1 + items in the history)`, shape `(u,)`.
-    """
-
-    names: tuple[str, ...]
-    signals: Floats
-    present: npt.NDArray[np.bool_]
-    taken: npt.NDArray[np.bool_]
-    lengths: Floats
-
-    def take(self, rows: npt.NDArray[np.int64]) -> "Slate":
-        """Some of the users."""
-        return Slate(self.names, self.signals[rows], self.present[rows], self.taken[rows], self.lengths[rows])
-
-    @classmethod
-    def concatenate(cls, slates: Sequence["Slate"]) -> "Slate":
-        """Several slates of the same signals, one after another.
-
-        Raises:
-            InputError: No slate, or different signals.
-        """
-        if not slates or any(slate.names != slates[0].names for slate in slates):
-            raise InputError(f"{len(slates)} slates; expected at least one, all of the same signals")
-        widest = max(slate.present.shape[1] for slate in slates)
-        rooms = [(0, widest - slate.present.shape[1]) for slate in slates]
-        pad = [((0, 0), room) for room in rooms]
-        return cls(
-            names=slates[0].names,
-            signals=np.concatenate(
-                [np.pad(one.signals, (*by, (0, 0))) for one, by in zip(slates, pad, strict=True)]
-            ),
-            present=np.concatenate([np.pad(one.present, by) for one, by in zip(slates, pad, strict=True)]),
-            taken=np.concatenate([np.pad(one.taken, by) for one, by in zip(slates, pad, strict=True)]),
-            lengths=np.concatenate([one.lengths for one in slates]),
-        )
-
-    def columns(self, names: tuple[str, ...]) -> Floats:
-        """Some of the signals, in this order.
-
-        Raises:
-            InputError: One of them isn't here.
-        """
-        if missing := [name for name in names if name not in self.names]:
-            raise InputError(f"no signal {missing[0]!r}; there are {', '.join(self.names)}")
-        return self.signals[:, :, [self.names.index(name) for name in names]]
+__all__ = ["Ranker"]
 
 
 class Ranker(nn.Module):
@@ -311,58 +213,3 @@ class Ranker(nn.Module):
             raise ArtefactError(f"the ranker's weights do not fit: expected {own}, got {given}")
         self.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in arrays.items()})
         return self
-
-
-def fit_ranker(ranker: Ranker, slate: Slate, config: RankerConfig, seed: int = 0) -> Ranker:
-    """Train a ranker in place, listwise: a softmax over each user's candidates.
-
-    Users who took none of their candidates teach nothing and are left out.
-
-    Returns:
-        The ranker itself.
-    """
-    useful = np.flatnonzero((slate.taken & slate.present).any(axis=1))
-    if not len(useful) or not config.epochs:
-        return ranker
-    with torch.no_grad():  # the scale is fixed by now, so once is enough
-        inputs = ranker.inputs(torch.from_numpy(slate.columns(ranker.names)), torch.from_numpy(slate.lengths))
-    absent, taken = torch.from_numpy(~slate.present), torch.from_numpy(slate.taken & slate.present).float()
-    start = [parameter.detach().clone() for parameter in ranker.parameters()]
-    rng = np.random.default_rng(seed)
-    optimiser = torch.optim.Adam(ranker.parameters(), lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.epochs)
-    ranker.train()
-    with threads_for(config.batch * slate.signals.shape[1] * len(ranker.names)):
-        for _ in range(config.epochs):
-            for part in np.array_split(rng.permutation(useful), max(1, len(useful) // config.batch)):
-                logs = functional.log_softmax(
-                    ranker.weigh(inputs[part]).masked_fill(absent[part], _ABSENT), dim=1
-                )
-                labels = taken[part].sum(dim=1)
-                weight = labels**config.breadth
-                losses = -(taken[part] * logs).sum(dim=1) / labels
-                loss = (losses * weight).sum() / weight.sum()
-                pull = sum(((p - s) ** 2).sum() for p, s in zip(ranker.parameters(), start, strict=True))
-                optimiser.zero_grad()
-                (loss + config.pull * pull / len(useful)).backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-            schedule.step()
-    ranker.eval()
-    return ranker
-
-
-def fit_rankers(names: tuple[str, ...], slate: Slate, config: RankerConfig, seed: int = 0) -> Ranker:
-    """Train `config.members` standard rankers from different seeds; their mean varies less than each.
-
-    Args:
-        names: The signals they take.
-        slate: What to learn from, and to measure the signals' scale on.
-        config: How.
-        seed: The first one's; the others count on from it.
-    """
-    return Ranker.mean_of(
-        [
-            fit_ranker(Ranker.standard(names, config.hidden, one).rescale(slate), slate, config, one)
-            for one in range(seed, seed + config.members)
-        ]
-    )
