@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from rectransfer import neighbours
 from rectransfer.errors import ArtefactError, InputError
 from rectransfer.neighbours import ItemWeights, Neighbours, UserKernel, item_weights, solve_neighbours
 
@@ -52,7 +51,7 @@ def test_keeps_the_largest_of_each_row(n_users, n_items):
 def test_blocks_change_nothing(monkeypatch, n_users, n_items):
     interactions = logs(n_users, n_items)
     whole = item_weights(interactions, 5.0, keep=6).weights.toarray()
-    monkeypatch.setattr(neighbours, "_BLOCK", 7)
+    monkeypatch.setattr("rectransfer.neighbours.weights._BLOCK", 7)
     np.testing.assert_allclose(item_weights(interactions, 5.0, keep=6).weights.toarray(), whole, atol=1e-6)
 
 
@@ -134,7 +133,7 @@ class TestSolved:
     def test_blocks_change_nothing(self, monkeypatch):
         counts = counted(25, 60)
         whole = solve_neighbours(counts, 5.0).solution.explained
-        monkeypatch.setattr(neighbours, "_VALUES_AT_ONCE", 7 * 60)
+        monkeypatch.setattr("rectransfer.neighbours.weights._VALUES_AT_ONCE", 7 * 60)
         np.testing.assert_allclose(solve_neighbours(counts, 5.0).solution.explained, whole, atol=1e-6)
 
     @pytest.mark.parametrize(("n_users", "n_items"), [(60, 25), (25, 60)])
@@ -176,7 +175,7 @@ class TestDrawn:
     """Where both sides are too large, so many users are drawn."""
 
     def test_as_many_as_fit(self, monkeypatch):
-        monkeypatch.setattr(neighbours, "LARGEST_GRAM", 30)
+        monkeypatch.setattr("rectransfer.neighbours.neighbours.LARGEST_GRAM", 30)
         counts = counted(50, 40)
         found = solve_neighbours(counts, 5.0, seed=4)
         assert isinstance(found.solution, UserKernel)
@@ -192,7 +191,7 @@ class TestDrawn:
     def test_all_where_one_side_fits(self, monkeypatch, shape):
         counts = counted(*shape)
         whole = solve_neighbours(counts, 5.0).scores(counts)
-        monkeypatch.setattr(neighbours, "LARGEST_GRAM", 30)
+        monkeypatch.setattr("rectransfer.neighbours.neighbours.LARGEST_GRAM", 30)
         np.testing.assert_array_equal(solve_neighbours(counts, 5.0).scores(counts), whole)
 
 
@@ -217,7 +216,7 @@ class TestPruned:
         assert np.diff(found.solution.weights.indptr).max() == 3
 
     def test_none_where_there_are_too_many_items(self, monkeypatch):
-        monkeypatch.setattr(neighbours, "_LARGEST_PRUNED", 59)
+        monkeypatch.setattr("rectransfer.neighbours.neighbours._LARGEST_PRUNED", 59)
         assert solve_neighbours(counted(25, 60), 5.0).pruned() is None
         assert solve_neighbours(counted(25, 59), 5.0).pruned() is not None
 
