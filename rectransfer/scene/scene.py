@@ -1,19 +1,15 @@
-"""A catalogue as some domains see it: users go in, candidates with their signals come out."""
+"""The scene: evidence and towers over one vocabulary, and what they make of users."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 from scipy.sparse import csr_array
 
-from rectransfer.columns import Columns
-from rectransfer.metrics import Ndcg, ranks_from_lists, top_k
 from rectransfer.ranking import (
-    LAST,
     LEANING,
     STEADY,
     Batch,
@@ -27,34 +23,17 @@ from rectransfer.ranking import (
     profile_signals,
     table_signals,
 )
-from rectransfer.retrieval import VectorIndex, choose_index, retrieve
+from rectransfer.retrieval import VectorIndex, choose_index
+from rectransfer.scene.candidates import Call, chunks, rows_by_user, scorers
+from rectransfer.scene.ranked import Ranked, list_ndcg, top_of
 
-__all__ = ["Ranked", "Scene", "list_ndcg"]
+__all__ = ["Scene"]
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-_Scorer = Callable[[Examples], npt.NDArray[np.float32]]
 
-_USERS_AT_ONCE: Final = 64
 _SCORED_BY_TOWER: Final = "tower"
 _PROFILE: Final = "profile"
-
-
-@dataclass(frozen=True, eq=False)
-class Ranked:
-    """Lists of recommended items; flat, users ascending, best first.
-
-    Attributes:
-        users: Rows of examples, shape `(n,)`.
-        items: Item rows, shape `(n,)`.
-        scores: Shape `(n,)`.
-        ranks: From 1, shape `(n,)`.
-    """
-
-    users: Rows
-    items: Rows
-    scores: npt.NDArray[np.float32]
-    ranks: Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,21 +86,22 @@ class Scene:
         Returns:
             Item rows, shape `(u, m)`, ascending; -1 fills up the rows of users with fewer.
         """
-        depth, n = max(self.depth, k), len(self.on_sale)
-        shut = csr_array((len(examples), n)) if exclude is None else exclude
-        shut = csr_array(shut[:, self.shelf])
-        open_ = None if allowed is None else allowed[self.shelf]
-        found = [self._best_sellers(shut, depth, open_)]
-        for name, queries in self._queries(examples):
-            hits = retrieve(self._index(name), queries, depth, exclude=shut, allowed=open_)
-            found.append(hits.queries * n + self.shelf[hits.rows])
-        for one in self.evidence:
-            found += [self._called_for(score, examples, shut, depth, open_) for score in _scorers(one)]
-        return _padded(np.unique(np.concatenate(found)), len(examples), n)
+        shut = csr_array((len(examples), len(self.on_sale))) if exclude is None else exclude
+        call = Call(
+            shelf=self.shelf,
+            n_items=len(self.on_sale),
+            depth=max(self.depth, k),
+            shut=csr_array(shut[:, self.shelf]),
+            allowed=None if allowed is None else allowed[self.shelf],
+        )
+        found = [call.first_of(self.best_sellers)]
+        found += [call.nearest(self._index(name), queries) for name, queries in self._queries(examples)]
+        found += [call.best_by(score, examples) for one in self.evidence for score in scorers(one)]
+        return rows_by_user(np.unique(np.concatenate(found)), len(examples), len(self.on_sale))
 
     def slate(self, examples: Examples, candidates: Rows) -> Slate:
         """The signals of candidates, and which of them are the examples' labels."""
-        parts = [self._signals(examples.take(rows), candidates[rows]) for rows in _chunks(len(examples))]
+        parts = [self._signals(examples.take(rows), candidates[rows]) for rows in chunks(len(examples))]
         signals = np.concatenate(parts) if parts else np.zeros((0, 0, len(self.names)), np.float32)
         return Slate(self.names, signals, candidates >= 0, _taken(examples, candidates), examples.lengths)
 
@@ -166,13 +146,13 @@ class Scene:
             allowed: What any user may get, shape `(n_items,)`.
         """
         parts = []
-        for rows in _chunks(len(examples)):
+        for rows in chunks(len(examples)):
             part = examples.take(rows)
             shut = None if exclude is None else csr_array(exclude[rows])
             candidates = self.candidates(part, exclude=shut, allowed=allowed, k=k)
             if candidates.shape[1]:
                 scores = ranker.score(self.slate(part, candidates))
-                parts.append(_top(rows, candidates, scores, k))
+                parts.append(top_of(rows, candidates, scores, k))
         none = np.zeros(0, np.int64)
         empty = Ranked(none, none, np.zeros(0, np.float32), none)
         return Ranked(
@@ -249,69 +229,6 @@ class Scene:
             self._tower_vectors[domain] = self.towers[domain].encode_items()
         return self._tower_vectors[domain]
 
-    def _called_for(
-        self, score: _Scorer, examples: Examples, shut: csr_array, depth: int, open_: Mask | None
-    ) -> Rows:
-        """What each user's history calls for most, as numbers of user and item."""
-        n, kept = len(self.on_sale), min(depth, len(self.shelf))
-        found = []
-        for rows in _chunks(len(examples)):
-            scores = score(examples.take(rows))[:, self.shelf]
-            scores[csr_array(shut[rows]).nonzero()] = -np.inf
-            if open_ is not None:
-                scores[:, ~open_] = -np.inf
-            top = np.argpartition(-scores, kept - 1, axis=1)[:, :kept]
-            user, column = np.nonzero(np.take_along_axis(scores, top, axis=1) > 0)
-            found.append(rows[user] * n + self.shelf[top[user, column]])
-        return np.concatenate([np.zeros(0, np.int64), *found])
-
-    def _best_sellers(self, shut: csr_array, depth: int, open_: Mask | None) -> Rows:
-        """The best sellers that each user may get, as numbers of user and item."""
-        n = len(self.on_sale)
-        place = np.full(n, -1, np.int64)
-        place[self.shelf] = np.arange(len(self.shelf))
-        sellers = self.best_sellers
-        if open_ is not None:
-            sellers = sellers[open_[place[sellers]]]
-        counts = np.diff(shut.indptr)
-        sellers = sellers[: depth + int(counts.max(initial=0))]
-        shut_here = shut[:, place[sellers]].toarray() > 0
-        fine = ~shut_here & (np.cumsum(~shut_here, axis=1) <= depth)
-        user, column = np.nonzero(fine)
-        return user.astype(np.int64) * n + sellers[column]
-
-
-def list_ndcg(
-    examples: Examples, candidates: Rows, scores: npt.NDArray[np.float32], k: int = 10
-) -> npt.NDArray[np.float64]:
-    """NDCG@k of scored candidates against the examples' labels, shape `(u,)`.
-
-    A label that is no candidate counts as missed.
-
-    Args:
-        examples: u of them, each with a label at least.
-        candidates: Item rows, shape `(u, m)`, -1 where there is none.
-        scores: Shape `(u, m)`, -inf where there is none.
-        k: How many places count.
-    """
-    lists = _top(np.arange(len(examples)), candidates, scores, k)
-    found = {Columns.User: lists.users, Columns.Item: lists.items, Columns.Rank: lists.ranks}
-    wanted = {Columns.User: examples.label_owner, Columns.Item: examples.labels}
-    return Ndcg(k).per_user(ranks_from_lists(pl.DataFrame(found), pl.DataFrame(wanted)))
-
-
-def _scorers(evidence: Evidence) -> Iterator[_Scorer]:
-    """What scores the whole catalogue by a history, beside inner products."""
-    if (weights := evidence.weights) is not None:
-        yield lambda examples: weights.scores(examples.counts)
-    if (transitions := evidence.transitions) is not None:
-        yield lambda examples: transitions.chances(examples.pooled(LAST))
-
-
-def _chunks(n: int) -> Iterator[Rows]:
-    for start in range(0, n, _USERS_AT_ONCE):
-        yield np.arange(start, min(start + _USERS_AT_ONCE, n))
-
 
 def _taken(examples: Examples, candidates: Rows) -> Mask:
     """Which candidates are labels of their user, shape `(u, m)`."""
@@ -320,22 +237,3 @@ def _taken(examples: Examples, candidates: Rows) -> Mask:
     owner = np.repeat(np.arange(len(examples)), candidates.shape[1])
     labels = np.asarray(examples.relevant[owner, candidates.ravel()]).reshape(candidates.shape)
     return np.asarray((labels > 0) & (candidates >= 0), dtype=np.bool_)  # -1 reads the last item
-
-
-def _padded(pairs: Rows, n_users: int, n_items: int) -> Rows:
-    """Sorted numbers of user and item as one row a user, filled up with -1."""
-    users = pairs // n_items
-    counts = np.bincount(users, minlength=n_users)
-    padded = np.full((n_users, int(counts.max(initial=0))), -1, np.int64)
-    within = np.arange(len(pairs)) - np.repeat(np.cumsum(counts) - counts, counts)
-    padded[users, within] = pairs % n_items
-    return padded
-
-
-def _top(rows: Rows, candidates: Rows, scores: npt.NDArray[np.float32], k: int) -> Ranked:
-    values, columns = top_k(scores, min(k, scores.shape[1]))  # candidates ascend, so ties go by row
-    items = np.take_along_axis(candidates, columns, axis=1)
-    there = items >= 0
-    ranks = np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
-    users = np.broadcast_to(rows[:, None], items.shape)
-    return Ranked(users[there], items[there], values[there], ranks[there].astype(np.int64))
