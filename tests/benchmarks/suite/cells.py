@@ -19,8 +19,8 @@ UNIT: Final = 10_000
 
 _USER: Final = "user_id"
 _FRAME: Final = (  # they can't change a number
-    *("cli", "compression", "demo", "engines", "explain", "report", "scoring", "serving"),
-    *("testing.py", "__main__.py"),
+    *("cli", "compression", "demo", "engines", "explain", "report", "scoring", "serving", "testing"),
+    "__main__.py",
 )
 
 State = Literal["missing", "current", "stale"]
