@@ -1,6 +1,13 @@
-"""Options that several commands share, and what their values are."""
+"""What several commands share: how they begin, their options, and what the values are."""
 
-from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
+from argparse import (
+    Action,
+    ArgumentParser,
+    ArgumentTypeError,
+    BooleanOptionalAction,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -8,13 +15,18 @@ from typing import Any, Final
 __all__ = [
     "add_catalogue",
     "add_columns",
+    "add_command",
     "add_history",
     "add_json",
     "add_length",
+    "add_model",
     "add_output",
     "add_reading",
     "add_seed",
+    "add_test",
     "add_unknown",
+    "add_users",
+    "add_viewed",
     "count_from_1",
     "share",
 ]
@@ -30,6 +42,51 @@ class _AddColumns(Action):
         if twice := known.keys() & values.keys():
             parser.error(f"argument {self.option_strings[0]}: {min(twice)!r} is named twice")
         setattr(namespace, self.dest, known | values)
+
+
+def add_command(commands: Any, name: str, does: str, example: str) -> ArgumentParser:
+    """A command with what all of them have: help with an example, `--progress` and `-v`.
+
+    Args:
+        commands: The subparsers.
+        name: What it is called.
+        does: What it does, in half a sentence.
+        example: A whole command line.
+    """
+    command: ArgumentParser = commands.add_parser(
+        name,
+        help=does,
+        description=f"{does[0].upper()}{does[1:]}.",
+        epilog=f"example:\n  {example}\n",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument(
+        "--progress", action=BooleanOptionalAction, help="show progress (default: in a terminal)"
+    )
+    command.add_argument(
+        "-v", "--verbose", action="count", default=0, help="log to standard error; -vv says more"
+    )
+    return command
+
+
+def add_model(command: ArgumentParser) -> None:
+    """The model."""
+    command.add_argument("model", type=Path, metavar="MODEL", help="what fit saved")
+
+
+def add_users(command: ArgumentParser) -> None:
+    """`--users`."""
+    command.add_argument(
+        "--users", type=Path, metavar="FILE", help="a user_id column, or a .txt of ids; by default everybody"
+    )
+
+
+def add_test(command: ArgumentParser) -> None:
+    """`--test`."""
+    command.add_argument(
+        "--test", nargs="+", required=True, metavar="LOG", help="what came after the model's log"
+    )
 
 
 def add_output(command: ArgumentParser, metavar: str, what: str, *, required: bool = True) -> None:
@@ -59,13 +116,17 @@ def add_columns(command: ArgumentParser) -> None:
 
 
 def add_unknown(command: ArgumentParser) -> None:
-    """`--on-unknown-users` and `--no-filter-viewed`."""
+    """`--on-unknown-users`."""
     command.add_argument(
         "--on-unknown-users",
         choices=("popular", "skip", "raise"),
         default="popular",
         help="what users without any history get (default: %(default)s)",
     )
+
+
+def add_viewed(command: ArgumentParser) -> None:
+    """`--no-filter-viewed`."""
     command.add_argument(
         "--no-filter-viewed",
         dest="filter_viewed",
