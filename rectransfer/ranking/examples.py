@@ -131,9 +131,8 @@ def cut_at_random(
     users: Iterable[int] | None = None,
     per_user: int = 2,
     labels_in: Mask | None = None,
-    strangers_in: Mask | None = None,
-    strangers: float = 0.5,
-    may_be_new: Mask | None = None,
+    strangers: Mask | None = None,
+    strange: Mask | None = None,
 ) -> Examples:
     """Cut users' histories at random visits.
 
@@ -148,38 +147,30 @@ def cut_at_random(
         users: Whose; by default everybody's.
         per_user: Cuts tried a user.
         labels_in: Which items may be labels, shape `(n_items,)`; by default all.
-        strangers_in: Items that some examples' histories have none of, shape `(n_items,)`, as if their users
-            were new to them: what was had of them before the cut may be a label again.
-        strangers: The share of such examples, of those whose users may be met so.
-        may_be_new: Which users may, shape `(len(histories),)`; by default all.
+        strangers: Users who are met as if they were new to the `strange` items, shape `(len(histories),)`:
+            their histories have none of them, and what was had of them before the cut may be a label again.
+        strange: Those items, shape `(n_items,)`; by default all.
     """
     pairs: list[_Pair] = []
-    asked = 0
     marks = np.zeros(n_items, np.bool_)
+    strange = np.ones(n_items, np.bool_) if strange is None else strange
     for user in range(len(histories)) if users is None else users:
         items, steps = histories.of(user)
         visits = int(steps[-1]) + 1 if len(steps) else 0
         if visits < 2:
             continue
+        forgotten = strange if strangers is not None and strangers[user] else None
         for _ in range(per_user):
             cut = int(rng.integers(1, visits))
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
-            forgotten = None
-            if strangers_in is not None and (may_be_new is None or may_be_new[user]):
-                forgotten = strangers_in if _falls(asked, strangers) else None
-                asked += 1
             pairs.append(_pair(user, items, steps, cut, before, after, marks, labels_in, forgotten))
     return _collect([pair for pair in pairs if len(pair[3])], n_items, histories.users)
 
 
 def every(n: int, share: float) -> Mask:
     """A share of n places, evenly spread, shape `(n,)`."""
-    return np.array([_falls(place, share) for place in range(n)], dtype=np.bool_)
-
-
-def _falls(place: int, share: float) -> bool:
-    return int((place + 1) * share + _ROUNDING) > int(place * share + _ROUNDING)
+    return np.asarray(np.diff(np.floor(np.arange(n + 1) * share + _ROUNDING)) > 0)
 
 
 def cut_at_share(

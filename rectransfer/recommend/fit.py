@@ -8,14 +8,16 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import LEANING, Histories, Ranker, Slate, cut_at_random
+from rectransfer.ranking import LEANING, Examples, Histories, Ranker, Slate, cut_at_random
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import ALONE, Contender, Fold, Verdict, judge
-from rectransfer.recommend.ground import Ground, SourceView
+from rectransfer.recommend.ground import Ground
 from rectransfer.recommend.learn import JOINT, TARGET, Chosen, Lesson, learn
 from rectransfer.recommend.measured import measured
+from rectransfer.recommend.views import SourceView
 from rectransfer.scene import Scene
 from rectransfer.vocabulary import Vocabulary
 
@@ -77,39 +79,50 @@ def fit(ground: Ground, config: RecommenderConfig, progress: Callable[[str], Non
 def _views(
     ground: Ground, config: RecommenderConfig, lesson: Lesson, users: Vocabulary
 ) -> tuple[Fold, Fold | None]:
-    alone = _fold(ground, config, lesson.alone, ground.target, users)
+    """How the target alone sees some users, and how a transferred model does: measured on the same ones."""
+    drawn = _sample(len(users), _most(config), np.random.default_rng(config.seed))
+    checked = Vocabulary(users.take(drawn))
+    own = measured(ground, ground.target, checked)
+    # what is recommended leaves out what was had in the target, so the gate does the same
+    alone = _fold(ground, config, lesson.alone, ground.target, users, own, own.seen)
     if lesson.transferred is None:
         return alone, None
-    return alone, _fold(ground, config, lesson.transferred, ground.merged, users)
+    brought = measured(ground, ground.merged, checked)
+    return alone, _fold(ground, config, lesson.transferred, ground.merged, users, brought, own.seen)
+
+
+def _most(config: RecommenderConfig) -> int:
+    """Cuts, and users who are measured, of each fold."""
+    return math.ceil(config.most_cuts / config.folds)
 
 
 def _fold(
-    ground: Ground, config: RecommenderConfig, scene: Scene, log: InteractionLog, users: Vocabulary
+    ground: Ground,
+    config: RecommenderConfig,
+    scene: Scene,
+    log: InteractionLog,
+    users: Vocabulary,
+    checking: Examples,
+    had: csr_array,
 ) -> Fold:
-    n_items = len(ground.items)
     histories = Histories.from_log(log, ground.items, users)
     rng = np.random.default_rng(config.seed)
-    most = math.ceil(config.most_cuts / config.folds)
+    most = _most(config)
     per_user = max(1, min(config.per_user, most // max(1, len(users))))
     learning = cut_at_random(
         histories,
-        n_items,
+        len(ground.items),
         rng,
         users=_sample(len(users), most, rng),
         per_user=per_user,
         labels_in=ground.on_sale,
-        strangers_in=ground.on_sale if ground.shares_users else None,
-        strangers=ground.strangers,
-        may_be_new=ground.known_elsewhere.rows(users.ids) >= 0,
+        strangers=ground.met_as_new(users),
+        strange=ground.on_sale,
     )
-    checked = Vocabulary(users.take(_sample(len(users), most, rng)))
-    checking = measured(ground, log, checked)
-    # what is recommended leaves out what was had in the target, so the gate does the same
-    viewed = measured(ground, ground.target, checked).seen
     return Fold(
         learn=scene.lesson(learning, rng),
         examples=checking,
-        candidates=(found := scene.candidates(checking, exclude=viewed)),
+        candidates=(found := scene.candidates(checking, exclude=had)),
         slate=scene.slate(checking, found),
     )
 

@@ -1,7 +1,7 @@
 """The common ground of sources and target: one vocabulary, one log, who is shared."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -12,17 +12,17 @@ import polars as pl
 from scipy.sparse import csr_array
 
 from rectransfer.columns import Columns
-from rectransfer.embeddings import EmbeddingTable
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.neighbours import solve_neighbours
 from rectransfer.pretrained import SOURCE, Pretrained
-from rectransfer.ranking import Evidence, Ranker, Towers, every, lay_out
+from rectransfer.ranking import every
+from rectransfer.recommend.views import SourceView, view_of
 from rectransfer.tastes import TasteSpace, find_tastes
-from rectransfer.transfer import Bridges, align, bridges, require_bridge
+from rectransfer.transfer import bridges, require_bridge
+from rectransfer.transfer.link import Link
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["Ground", "SourceView", "prepare"]
+__all__ = ["Ground", "prepare"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,53 +34,6 @@ _FEWEST_COUNTS: Final = 100
 
 _STRANGERS: Final = (0.5, 0.9)
 """The least and the largest share of users who are met as if new."""
-
-Link = pl.DataFrame | Mapping[str, str] | Mapping[int, int] | None
-
-
-@dataclass(frozen=True, eq=False)
-class SourceView:
-    """A source, seen from the target.
-
-    Attributes:
-        name: What its signals are called by.
-        pretrained: What it knows.
-        evidence: Its arrays in the rows of the ground's items.
-        bridges: What connects it to the target.
-        ranker: Its ranker, the signals called by its name here.
-        taken: How often each of its users took each of the ground's items, shape `(n_users, n_items)`; None
-            where the source keeps no counts, or a link leads from several items to one.
-    """
-
-    name: str
-    pretrained: Pretrained
-    evidence: Evidence
-    bridges: Bridges
-    ranker: Ranker
-    taken: csr_array | None
-
-    def knows_any(self, items: npt.NDArray[np.bool_]) -> bool:
-        """Whether it knows any of some items, shape `(n_items,)`."""
-        return bool(self.evidence.known[items].any())
-
-    def towers(self) -> Towers:
-        """Its towers over the ground's items, with the layers that they were trained to."""
-        return Towers.load(self.evidence, self.pretrained.config.tower, self.pretrained.tower)
-
-    def table(self, items: Vocabulary) -> EmbeddingTable | None:
-        """Its table under the target's ids, to go on from; None where it knows none of the items."""
-        known = np.flatnonzero(self.evidence.known)
-        if not len(known):
-            return None
-        whole = self.pretrained.items
-        return EmbeddingTable(
-            Vocabulary(items.take(known)),
-            self.evidence.vectors[known],
-            self.evidence.contexts[known],
-            np.maximum(np.rint(np.expm1(self.evidence.popularity[known])), 1).astype(np.int64),
-            whole.ns_exponent,
-            {"start": whole.digest()},
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +60,14 @@ class Ground:
         return self.merged is not self.target
 
     @cached_property
+    def sharing(self) -> SourceView | None:
+        """The first source that shares users with the target."""
+        return next((view for view in self.sources if view.bridges.by_users), None)
+
+    @cached_property
     def known_elsewhere(self) -> Vocabulary:
         """The users of the sources that share users with the target."""
-        dtype = self.target.users.dtype
-        ids = [
-            view.pretrained.users.vocabulary.ids
-            for view in self.sources
-            if view.bridges.kind in ("users", "both") and view.pretrained.users.vocabulary.dtype == dtype
-        ]
+        ids = [view.users.ids for view in self.sources if view.bridges.by_users]
         return Vocabulary.from_ids(pl.concat([self.target.users.ids[:0], *ids]))
 
     @cached_property
@@ -139,16 +92,15 @@ class Ground:
 
     @cached_property
     def tastes(self) -> TasteSpace | None:
-        """Where the first source's users stand by what isn't on sale here.
+        """Where users of the source that shares them stand by what isn't on sale here.
 
-        None where it shares no users, keeps no counts, or next to none are of other items.
+        None where no source shares users and keeps counts, or next to none are of other items.
         """
-        view = self.sources[0]
-        if view.taken is None or view.bridges.kind not in ("users", "both"):
+        if self.sharing is None or self.sharing.taken is None:
             return None
         others = np.flatnonzero(~self.on_sale)
         place = (np.ones(len(others), np.float32), (others, others))
-        counts = csr_array(view.taken @ csr_array(place, shape=(len(self.items),) * 2))
+        counts = csr_array(self.sharing.taken @ csr_array(place, shape=(len(self.items),) * 2))
         return find_tastes(counts) if counts.nnz >= _FEWEST_COUNTS else None
 
 
@@ -157,7 +109,7 @@ def prepare(
     pretrained: Sequence[Pretrained],
     *,
     items: Iterable[str] | Iterable[int] | None,
-    link: Link,
+    link: Link | None,
     min_coverage: float,
 ) -> Ground:
     """Lay sources and target out over one vocabulary.
@@ -184,14 +136,14 @@ def prepare(
     carried = [
         log
         for one, bridge in zip(pretrained, found, strict=True)
-        if bridge.kind in ("users", "both") and (log := _carried(one, target)) is not None
+        if bridge.by_users and (log := _carried(one, target)) is not None
     ]
     merged = _merge(target, carried)
     ids = pl.concat([catalogue.ids, *(log.items.ids for log in carried)])
     vocabulary = Vocabulary.from_ids(ids)
     names = [SOURCE] if len(pretrained) == 1 else [f"{SOURCE}{n}" for n in range(1, len(pretrained) + 1)]
     views = tuple(
-        _view(name, one, target, vocabulary, bridge, link)
+        view_of(name, one, target, vocabulary, bridge, link)
         for name, one, bridge in zip(names, pretrained, found, strict=True)
     )
     on_sale = catalogue.rows(vocabulary.ids) >= 0
@@ -257,56 +209,3 @@ def _merge(target: InteractionLog, carried: Sequence[InteractionLog]) -> Interac
     key = [Columns.User, Columns.Item, Columns.Timestamp]
     frames = [log.frame.select(key) for log in (*carried, target)]
     return InteractionLog.from_frame(pl.concat(frames), name=f"{target.name} with its users' past")
-
-
-def _view(
-    name: str,
-    one: Pretrained,
-    target: InteractionLog,
-    items: Vocabulary,
-    bridge: Bridges,
-    link: Link,
-) -> SourceView:
-    rows = None
-    if bridge.kind in ("items", "both"):
-        rows = align(one.items, target, vocabulary=items, link=link, min_coverage=0.0).rows
-        if link is not None:  # what users bring from the source has the source's own ids
-            own = one.items.vocabulary.rows(items.ids)
-            rows = np.where(rows >= 0, rows, own)
-    elif one.items.vocabulary.dtype == items.dtype:
-        rows = one.items.vocabulary.rows(items.ids)
-    else:
-        rows = np.full(len(items), -1, np.int64)
-    known = rows >= 0
-    popularity = np.zeros(len(items), np.float32)
-    popularity[known] = one.popularity[rows[known]]
-    taken, weights = _taken(one, rows), None
-    if taken is not None:
-        weights = solve_neighbours(taken, one.l2)
-    elif one.weights is not None:
-        weights = one.weights.moved(rows)
-    evidence = lay_out(
-        name,
-        one.items,
-        items,
-        popularity=popularity,
-        weights=weights,
-        transitions=one.transitions.moved(rows),
-        rows=rows,
-    )
-    ranker = Ranker(
-        tuple(f"{name}.{signal.partition('.')[2]}" for signal in one.ranker.names), one.ranker.hidden
-    ).load_arrays(one.ranker.arrays())
-    if len(np.unique(rows[known])) < known.sum():
-        taken = None  # a source item that several items stand for doesn't say how often each of them is taken
-    return SourceView(name, one, evidence, bridge, ranker, taken)
-
-
-def _taken(one: Pretrained, rows: npt.NDArray[np.int64]) -> csr_array | None:
-    """A source's counts with a column for each of the ground's items."""
-    if one.taken is None:
-        return None
-    known = np.flatnonzero(rows >= 0)
-    ones = np.ones(len(known), np.float32)
-    moved = csr_array((ones, (rows[known], known)), shape=(one.taken.shape[1], len(rows)))
-    return csr_array(one.taken @ moved)

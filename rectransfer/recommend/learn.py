@@ -18,7 +18,6 @@ from rectransfer.ranking import (
     Evidence,
     Examples,
     Histories,
-    Profiles,
     Tower,
     Towers,
     Trained,
@@ -28,10 +27,11 @@ from rectransfer.ranking import (
     uncut,
 )
 from rectransfer.recommend.config import RecommenderConfig
-from rectransfer.recommend.ground import Ground, SourceView
+from rectransfer.recommend.ground import Ground
+from rectransfer.recommend.profiles import profiles_of
+from rectransfer.recommend.views import SourceView
 from rectransfer.scene import Scene
 from rectransfer.sequences import sequences
-from rectransfer.tastes import Leanings, learn_leanings
 from rectransfer.transitions import Transitions, count_transitions
 from rectransfer.vocabulary import Vocabulary
 
@@ -121,7 +121,7 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
                 view.towers(), view.name, ground, config, users, left_out, chosen, seed
             )
     sources = [view.evidence for view in ground.sources]
-    profiles = _profiles(ground, joint, own.users, counts)
+    profiles = profiles_of(ground, joint, own.users, counts)
     towers = {**carried, TARGET: own_towers}
     scene = Scene((*sources, joint, target), towers, ground.on_sale, config.depth, profiles)
     return Lesson(alone, scene)
@@ -147,7 +147,7 @@ def _pooled(view: SourceView, counts: csr_array, users: Vocabulary) -> csr_array
     """A source's counts and the target's, a row for each user of either."""
     if view.taken is None:
         return counts
-    rows = view.pretrained.users.vocabulary.rows(users.ids) if _same_ids(view, users) else None
+    rows = view.users.rows(users.ids) if view.bridges.by_users else None
     n = view.taken.shape[0]
     places = np.arange(n, n + counts.shape[0])
     if rows is not None:
@@ -161,10 +161,6 @@ def _pooled(view: SourceView, counts: csr_array, users: Vocabulary) -> csr_array
         shape=(n + counts.shape[0], counts.shape[1]),
     )
     return csr_array(pooled[np.flatnonzero(np.diff(pooled.indptr))])
-
-
-def _same_ids(view: SourceView, users: Vocabulary) -> bool:
-    return view.bridges.kind in ("users", "both") and view.pretrained.users.vocabulary.dtype == users.dtype
 
 
 def _own_weights(
@@ -192,40 +188,6 @@ def _own_weights(
             logger.info("the target's item-item weights: NDCG@10 by penalty %s", values)
             chosen.l2[TARGET] = max(values, key=lambda l2: values[l2])
     return solve_neighbours(counts, chosen.l2[TARGET])
-
-
-def _profiles(ground: Ground, joint: Evidence, here: Vocabulary, counts: csr_array) -> Profiles | None:
-    """What users of the first source bring, where it shares users: vectors, and leanings.
-
-    Pooled vectors meet the table that went on from the source's and has the target's items; PV-DBOW
-    vectors have output vectors of their own.
-
-    Args:
-        ground: Sources and target.
-        joint: The table that went on.
-        here: The users of the target who are learned from.
-        counts: How often each of them took each item in the target, shape `(len(here), n_items)`.
-    """
-    view = ground.sources[0]
-    if view.bridges.kind not in ("users", "both"):
-        return None
-    users, leanings = view.pretrained.users, _leanings(ground, here, counts)
-    if users.method == "pooled" and users.dimensions == joint.contexts.shape[1]:
-        return Profiles(users.vocabulary, users.vectors, joint.contexts, leanings)
-    contexts = np.zeros((len(ground.items), users.dimensions), np.float32)
-    if users.items.dtype == ground.items.dtype:
-        rows = users.items.rows(ground.items.ids)
-        contexts[rows >= 0] = users.contexts[rows[rows >= 0]]
-    return Profiles(users.vocabulary, users.vectors, contexts, leanings)
-
-
-def _leanings(ground: Ground, here: Vocabulary, counts: csr_array) -> Leanings | None:
-    view = ground.sources[0]
-    if ground.tastes is None or view.taken is None or not _same_ids(view, here):
-        return None
-    rows = view.pretrained.users.vocabulary.rows(here.ids)
-    known = np.flatnonzero(rows >= 0)
-    return learn_leanings(ground.tastes, csr_array(view.taken[rows[known]]), csr_array(counts[known]))
 
 
 def _of(log: InteractionLog, users: Vocabulary) -> InteractionLog:

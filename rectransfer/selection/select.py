@@ -154,7 +154,7 @@ def _scored(
 ) -> dict[str, Any]:
     signals = source_signals(measured, one, bridge, link)
     overlap = float("nan")
-    if bridge.kind in ("items", "both"):
+    if bridge.by_items:
         rows = align(one.items, measured.target, link=link, min_coverage=0.0).rows
         taken = matrix(measured.known.frame, measured.target.users, measured.target.items)
         overlap = neighbour_overlap(one.items, taken, rows)

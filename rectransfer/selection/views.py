@@ -66,10 +66,10 @@ def source_signals(measured: Slice, one: Pretrained, bridge: Bridges, link: Link
     in the histories that it kept. By shared users: what goes together with what they took in the source.
     """
     found: Signals = {}
-    if bridge.kind in ("items", "both"):
+    if bridge.by_items:
         rows = align(one.items, measured.target, link=link, min_coverage=0.0).rows
         found |= _by_items(measured, one, rows)
-    if bridge.kind in ("users", "both") and (kept := _histories(one, measured.target)) is not None:
+    if bridge.by_users and (kept := _histories(one, measured.target)) is not None:
         found["users.together"] = np.log1p(_by_users(measured, kept))
     return found
 

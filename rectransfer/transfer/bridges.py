@@ -32,6 +32,16 @@ class Bridges:
     words: str
 
     @property
+    def by_items(self) -> bool:
+        """Whether items are gone over."""
+        return self.kind in ("items", "both")
+
+    @property
+    def by_users(self) -> bool:
+        """Whether users are."""
+        return self.kind in ("users", "both")
+
+    @property
     def crossed(self) -> Coverage:
         """What the bridge that is gone over reaches; that of items, where both are."""
         return self.users if self.kind == "users" else self.items

@@ -202,33 +202,25 @@ class TestCutAtRandom:
         assert set(cuts.users) == {0}
         assert {0, 1, 2} & set(cuts.items)  # histories are not cut down
 
-    def test_every_second_example_is_a_stranger_to_some_items(self):
-        """It has had none of them, so those taken again are labels like the others."""
-        log = InteractionLog.from_frame(
-            pl.DataFrame({"user_id": ["u"] * 4, "item_id": ["x", "y", "x", "y"], "timestamp": [1, 2, 3, 4]})
-        )
-        histories = Histories.from_log(log, log.items)
-        x = np.array([True, False])
-        cuts = cut_at_random(histories, 2, np.random.default_rng(0), per_user=400, strangers_in=x)
-        for row in range(len(cuts)):
+    def test_strangers_have_had_none_of_some_items(self):
+        """Those taken again are labels like the others."""
+        rows = {"user_id": list("uuuuvvvv"), "item_id": list("xyxy") * 2, "timestamp": [1, 2, 3, 4] * 2}
+        histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)
+        x, first = np.array([True, False]), np.array([True, False])
+        cuts = cut_at_random(histories, 2, np.random.default_rng(0), per_user=400, strangers=first, strange=x)
+        met: dict[int, set[frozenset[int]]] = {0: set(), 1: set()}
+        for row, user in enumerate(cuts.users):
             history, labels = cuts.items[cuts.owner == row], cuts.labels[cuts.label_owner == row]
             assert len(history) == len(cuts.ages[cuts.owner == row])
             assert not set(history) & set(labels)
-        met = [set(cuts.items[cuts.owner == row]) for row in range(len(cuts))]
-        assert {frozenset(one) for one in met} >= {frozenset(), frozenset({0}), frozenset({1})}
+            met[int(user)].add(frozenset(history.tolist()))
+        assert met == {0: {frozenset(), frozenset({1})}, 1: {frozenset({0}), frozenset({1})}}
 
-    def test_only_some_may_be_strangers(self):
+    def test_strangers_to_everything_have_no_history(self):
         rows = {"user_id": list("uuuuvvvv"), "item_id": list("xyxy") * 2, "timestamp": [1, 2, 3, 4] * 2}
         histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)
-        cuts = cut_at_random(
-            histories,
-            2,
-            np.random.default_rng(0),
-            per_user=200,
-            strangers_in=np.ones(2, bool),
-            strangers=1.0,
-            may_be_new=np.array([True, False]),
-        )
+        strangers = np.array([True, False])
+        cuts = cut_at_random(histories, 2, np.random.default_rng(0), per_user=200, strangers=strangers)
         known = np.diff(cuts.seen.indptr) > 0
         assert set(cuts.users) == {0, 1}
         np.testing.assert_array_equal(known, cuts.users == 1)

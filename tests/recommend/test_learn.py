@@ -12,7 +12,7 @@ from rectransfer.logs import InteractionLog, PlantedConfig, plant
 from rectransfer.pretrained import pretrain
 from rectransfer.ranking import Histories, every, uncut
 from rectransfer.recommend import measured as room
-from rectransfer.recommend.fit import _carried, _fold
+from rectransfer.recommend.fit import _carried, _views
 from rectransfer.recommend.ground import prepare
 from rectransfer.recommend.learn import Chosen, _pooled, learn
 from rectransfer.recommend.measured import measured
@@ -62,8 +62,8 @@ def lesson(ground, tiny):
 def view_of(taken, users, kind="both"):
     return SimpleNamespace(
         taken=None if taken is None else csr_array(np.array(taken, np.float32)),
-        pretrained=SimpleNamespace(users=SimpleNamespace(vocabulary=Vocabulary(pl.Series(users)))),
-        bridges=SimpleNamespace(kind=kind),
+        users=Vocabulary(pl.Series(users)),
+        bridges=SimpleNamespace(by_users=kind in ("users", "both")),
     )
 
 
@@ -90,10 +90,6 @@ class TestPooled:
         view = view_of(self.TAKEN, ["ann", "bob", "cat"], kind="items")
         pooled = _pooled(view, self.OWN, Vocabulary(pl.Series(["ann", "bob"])))
         assert pooled.toarray().tolist() == [[2, 0, 1], [0, 3, 0], [1, 1, 0], [0, 0, 4]]
-
-    def test_ids_of_another_type_are_other_people(self):
-        pooled = _pooled(view_of(self.TAKEN, [1, 2, 3]), self.OWN, Vocabulary(pl.Series(["1", "2"])))
-        assert pooled.shape == (4, 3)
 
     def test_without_counts_the_targets_are_all(self):
         found = _pooled(view_of(None, ["ann"]), self.OWN, Vocabulary(pl.Series(["dan", "bob"])))
@@ -229,7 +225,7 @@ class TestStrangers:
 
     def test_their_histories_are_only_from_elsewhere(self, both, ground, lesson, tiny):
         users = ground.target.users
-        fold = _fold(ground, tiny, lesson.transferred, ground.merged, users)
+        _, fold = _views(ground, tiny, lesson, users)
         examples = fold.examples
         assert len(examples) > 20
         elsewhere = both.source.frame.select("user_id", "item_id").unique()
@@ -248,7 +244,7 @@ class TestStrangers:
 
     def test_what_they_had_in_the_target_is_no_candidate(self, ground, lesson, tiny):
         users = ground.target.users
-        fold = _fold(ground, tiny, lesson.transferred, ground.merged, users)
+        _, fold = _views(ground, tiny, lesson, users)
         had = measured(ground, ground.target, users)
         assert had.labels.tolist() == fold.examples.labels.tolist()
         for row, seen in zip(fold.candidates, had.seen.toarray() > 0, strict=True):
@@ -261,7 +257,7 @@ class TestStrangers:
         source = pretrain(both.source, config=source_config)
         ground = prepare(log, [source], items=None, link=None, min_coverage=0.05)
         found = learn(ground, tiny, log.users, Chosen(), 0)
-        fold = _fold(ground, tiny, found.transferred, ground.merged, log.users)
+        _, fold = _views(ground, tiny, found, log.users)
         assert not ground.shares_users
         assert fold.examples.seen.toarray().any(axis=1).all()
 
@@ -271,7 +267,7 @@ class TestManyUsers:
 
     def fold(self, ground, lesson, tiny, **settings):
         config = replace(tiny, folds=2, **settings)
-        return _fold(ground, config, lesson.transferred, ground.merged, ground.target.users)
+        return _views(ground, config, lesson, ground.target.users)[1]
 
     def test_first_users_give_fewer_cuts_each(self, ground, lesson, tiny):
         assert len(ground.target.users) == 40
@@ -302,7 +298,7 @@ class TestCarried:
     @pytest.fixture(scope="class")
     @classmethod
     def slate(cls, ground, lesson, tiny):
-        return _fold(ground, tiny, lesson.transferred, ground.merged, ground.target.users).learn
+        return _views(ground, tiny, lesson, ground.target.users)[1].learn
 
     def test_as_it_comes(self, ground, source, lesson, slate):
         own = _carried(ground.sources[0], lesson, grow=False)(slate)

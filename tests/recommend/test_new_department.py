@@ -1,5 +1,7 @@
 """Known customers, new items: what their past says of them, when ranked, saved, scored and explained."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -11,7 +13,7 @@ from rectransfer.logs import PlantedConfig, plant
 from rectransfer.pretrained import pretrain
 from rectransfer.ranking import LEANING, Histories, uncut
 from rectransfer.recommend import Recommender
-from rectransfer.recommend.fit import _popular, _start
+from rectransfer.recommend.fit import _popular, _start, _views
 from rectransfer.recommend.ground import prepare
 from rectransfer.recommend.learn import Chosen, learn
 from rectransfer.report import build_report
@@ -164,3 +166,33 @@ def test_who_has_had_everything_is_explained_beside_that(source, few, tiny):
     found = model.explain(users, k=3)
     np.testing.assert_allclose(found.base + found.contributions.sum(axis=1), found.scores, atol=1e-6)
     assert len(found) == model.recommend(users, k=3).height
+
+
+def test_both_sides_of_the_gate_are_measured_on_the_same_users(source, few, tiny):
+    """However many there are, and though some have been here once and elsewhere often."""
+    once = pl.col("user_id").is_in(few.users.ids.head(15).implode())
+    first = pl.col("timestamp") == pl.col("timestamp").min().over("user_id")
+    target = few.with_frame(few.frame.filter(~once | first))
+    ground = prepare(target, [source], items=None, link=None, min_coverage=0.0)
+    config = replace(tiny, most_cuts=30)
+    learned = learn(ground, config, few.users, Chosen(), 0)
+    alone, transferred = _views(ground, config, learned, few.users)
+    assert 0 < len(alone.examples) <= 15
+    assert alone.examples.who == transferred.examples.who
+    np.testing.assert_array_equal(alone.examples.users, transferred.examples.users)
+
+
+def test_a_source_that_shares_users_brings_leanings_wherever_it_stands(
+    source, department, few, tiny, source_config, lesson
+):
+    """Beside one named before it, that shares items only."""
+    others = department.target.frame.filter(~pl.col("user_id").is_in(few.users.ids.implode()))
+    others = department.target.with_frame(others.with_columns(user_id=pl.lit("x") + pl.col("user_id")))
+    first = pretrain(others, config=source_config, deterministic=True)
+    ground = prepare(few, [first, source], items=None, link=None, min_coverage=0.0)
+    assert [view.bridges.kind for view in ground.sources] == ["items", "users"]
+    learned = learn(ground, tiny, few.users, Chosen(), 0)
+    assert LEANING in learned.transferred.names
+    found, alone = learned.transferred.profiles, lesson[1].transferred.profiles
+    assert found.users == source.users.vocabulary
+    np.testing.assert_allclose(found.leanings.calls, alone.leanings.calls, atol=1e-6)
