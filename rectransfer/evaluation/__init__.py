@@ -4,7 +4,7 @@ from rectransfer.evaluation.baselines import Baseline, Ease, Ials, ItemKnn, Popu
 from rectransfer.evaluation.compare import ComparedModel, Comparison, compare
 from rectransfer.evaluation.contest import BASELINES, run_baselines
 from rectransfer.evaluation.entries import METRICS, Contest, Entry
-from rectransfer.evaluation.evaluate import Evaluation, Recommends, evaluate
+from rectransfer.evaluation.evaluate import Evaluation, Recommends, evaluate, require_on_sale
 from rectransfer.evaluation.matrix import binary, interactions, pooled
 from rectransfer.evaluation.score import evaluate_ranks, evaluate_scores, rank_by_model
 from rectransfer.evaluation.tasks import (
@@ -55,6 +55,7 @@ __all__ = [
     "pooled",
     "private_label",
     "rank_by_model",
+    "require_on_sale",
     "run_baselines",
     "store_launch",
     "test_matrices",

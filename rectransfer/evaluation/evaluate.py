@@ -25,7 +25,7 @@ from rectransfer.metrics import (
 )
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["Evaluation", "Recommends", "evaluate"]
+__all__ = ["Evaluation", "Recommends", "evaluate", "require_on_sale"]
 
 
 class Recommends(Protocol):
@@ -130,7 +130,7 @@ def evaluate(
             f"{test.name}: {users.len()} users have something new among {pairs.height:,} pairs of user and "
             "item; intervals need two. Is it the log that the model was fitted on?"
         )
-    _require_on_sale(test, new[Columns.Item].unique().sort(), model.catalogue)
+    require_on_sale(test, new[Columns.Item].unique().sort(), model.catalogue)
     lists = model.recommend(users, k, history=histories, filter_viewed=True)
     ranks = ranks_from_lists(lists, new)
     novelty = Novelty(k)
@@ -147,8 +147,17 @@ def evaluate(
     )
 
 
-def _require_on_sale(test: InteractionLog, items: pl.Series, catalogue: Vocabulary) -> None:
-    """Refuses a test on which every model would get 0."""
+def require_on_sale(test: InteractionLog, items: pl.Series, catalogue: Vocabulary) -> None:
+    """Refuse a test on which every model would get 0.
+
+    Args:
+        test: For its name.
+        items: What its users have new.
+        catalogue: What can be recommended to them.
+
+    Raises:
+        InputError: None of the items is in the catalogue.
+    """
     if not (catalogue.rows(items) >= 0).any():
         raise InputError(
             f"{test.name}: none of the {items.len():,} items that its users have new (for example "

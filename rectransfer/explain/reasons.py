@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-import polars.exceptions
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.explain.explanations import Explanations
 from rectransfer.explain.formula import Doubles
 from rectransfer.explain.templates import ENGLISH, Templates
+from rectransfer.texts import as_text
 from rectransfer.vocabulary import as_ids
 
 __all__ = ["Reason", "reason_frame", "reasons_for", "titles_of"]
@@ -265,7 +265,7 @@ def titles_of(titles: pl.DataFrame | None, kind: pl.DataType, name: str = "title
     ids = as_ids(titles[Columns.Item], Columns.Item, nulls=True)
     if ids.dtype != kind and ids.len() > ids.null_count():
         raise InputError(f"{name}: {Columns.Item} is {ids.dtype} and the model's items are {kind}; cast it")
-    words = _texts(titles[_TITLE], name).str.strip_chars()
+    words = as_text(titles[_TITLE], name)
     frame = pl.DataFrame({Columns.Item: ids, _TITLE: words}).drop_nulls().filter(pl.col(_TITLE) != "")
     frame = frame.unique(maintain_order=True)
     if (twice := frame[Columns.Item].is_duplicated()).any():
@@ -276,20 +276,3 @@ def titles_of(titles: pl.DataFrame | None, kind: pl.DataType, name: str = "title
             f"frame.unique({Columns.Item!r}, keep='first', maintain_order=True)"
         )
     return dict(frame.iter_rows())
-
-
-def _texts(titles: pl.Series, name: str) -> pl.Series:
-    """Titles as text: numbers, too, but nothing nested."""
-    column = f"pl.col({_TITLE!r})"
-    if isinstance(titles.dtype, pl.Struct):
-        remedy = f"take one of its fields: {column}.struct.field(NAME).alias({_TITLE!r})"
-    elif titles.dtype.is_nested():
-        remedy = f"join its parts: {column}.cast(pl.List(pl.String)).list.join(', ')"
-    else:
-        try:
-            return titles.cast(pl.String)
-        except polars.exceptions.PolarsError:
-            remedy = f"make it text: {column}.map_elements(str, return_dtype=pl.String)"
-    raise InputError(
-        f"{name}: column {_TITLE!r} is {titles.dtype}, expected text; {remedy}, in frame.with_columns(...)"
-    )

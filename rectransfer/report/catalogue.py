@@ -10,6 +10,7 @@ import polars.exceptions
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
+from rectransfer.texts import as_text
 from rectransfer.vocabulary import Vocabulary, as_ids
 
 __all__ = ["CATEGORY", "TITLE", "Catalogue", "read_catalogue"]
@@ -94,8 +95,8 @@ def read_catalogue(
         like: What ids in text files are read as: the type of the model's.
 
     Raises:
-        InputError: The file cannot be read; a column is missing; an id is null, no id at all, or there twice
-            with different titles.
+        InputError: The file cannot be read; a column is missing; a title or category is no text; an id is
+            null, no id at all, or there twice with different titles.
     """
     if isinstance(data, Catalogue):
         return data
@@ -107,7 +108,7 @@ def read_catalogue(
         ids = as_ids(frame[Columns.Item], Columns.Item)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    words = [_words(frame, column) for column in (TITLE, CATEGORY)]
+    words = [_words(frame, column, name) for column in (TITLE, CATEGORY)]
     made = pl.DataFrame([ids.alias(Columns.Item), *words]).unique(maintain_order=True)
     if not made.height:
         raise InputError(f"{name} is empty: 0 rows")
@@ -178,8 +179,8 @@ def _chosen(frame: pl.DataFrame, columns: Mapping[str, str] | None, name: str) -
     return frame.select(pl.col(yours).alias(ours) for ours, yours in found.items() if yours in frame.columns)
 
 
-def _words(frame: pl.DataFrame, column: str) -> pl.Series:
+def _words(frame: pl.DataFrame, column: str, name: str) -> pl.Series:
     if column not in frame.columns:
         return pl.Series(column, [None] * frame.height, dtype=pl.String)
-    values = frame[column].cast(pl.String).str.strip_chars()
+    values = as_text(frame[column], name)
     return values.to_frame().select(pl.when(pl.col(column) != "").then(pl.col(column))).to_series()

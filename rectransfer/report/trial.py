@@ -11,7 +11,7 @@ import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
-from rectransfer.evaluation import Recommends
+from rectransfer.evaluation import Recommends, require_on_sale
 from rectransfer.logs import InteractionLog
 from rectransfer.metrics import HitRate, Metric, Ndcg, ranks_from_lists
 
@@ -104,7 +104,7 @@ def run_trial(
         known: All that the model looks at, where that is more than the target's own log.
 
     Raises:
-        InputError: Fewer than two users have something new, or ids differ in type.
+        InputError: Fewer than two users have something new, none of it is on sale, or ids differ in type.
     """
     had = model.taken.select(_KEY)
     _require_types(test, had)
@@ -119,6 +119,7 @@ def run_trial(
             f"{test.name}: {eligible.len()} users have something new among {pairs.height:,} pairs of user "
             "and item; a report needs two. Is it the log that the model was fitted on?"
         )
+    require_on_sale(test, new[Columns.Item].unique().sort(), model.catalogue)
     users = _drawn(eligible, n_users, seed)
     asked = users.alias(Columns.User).to_frame()
     own = had.join(asked, on=Columns.User, how="semi").unique()

@@ -220,6 +220,22 @@ def test_a_test_of_other_ids(model, later, products):
         build_report(model, InteractionLog.from_frame(numbers, name="later"), products)
 
 
+def test_a_test_of_which_nothing_is_on_sale(model, later, products):
+    """A page full of zeros says nothing."""
+    other = InteractionLog.from_frame(
+        later.frame.with_columns(item_id=pl.lit("x") + pl.col("item_id")), name="another shop"
+    )
+    with pytest.raises(InputError, match=r"another shop: none of the .* items that its users have new"):
+        build_report(model, other, products)
+
+
+@pytest.mark.parametrize("column", ["title", "category"])
+def test_words_that_are_none(model, later, products, column):
+    lists = products.with_columns(pl.concat_list(pl.lit("tea")).alias(column))
+    with pytest.raises(InputError, match=rf"the catalogue: column '{column}' is List\(String\), expected"):
+        build_report(model, later, lists)
+
+
 def test_a_catalogue_of_other_ids(model, later, products):
     numbers = products.with_columns(item_id=pl.int_range(pl.len()))
     with pytest.raises(InputError, match=r"the catalogue's item_id is Int64 .* the model's is String"):
