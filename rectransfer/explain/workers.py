@@ -4,68 +4,24 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from threading import Lock
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # ships no types
+from rectransfer.ranking.threads import one_thread
 
-from rectransfer.ranking.threads import threads_for
-
-__all__ = ["one_thread", "side_by_side"]
+__all__ = ["side_by_side"]
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
-class _Blas:
-    """One thread of BLAS as long as anybody wants it so: what it is told counts for all threads."""
-
-    def __init__(self) -> None:
-        self._lock, self._wanted, self._limit = Lock(), 0, ExitStack()
-
-    @contextmanager
-    def one(self, pools: ThreadpoolController) -> Iterator[None]:
-        with self._lock:
-            if not self._wanted:
-                self._limit.enter_context(pools.limit(limits=1, user_api="blas"))
-            self._wanted += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._wanted -= 1
-                if not self._wanted:
-                    self._limit.close()
-
-
-_BLAS: Final = _Blas()
-
-
-@contextmanager
-def one_thread(pools: ThreadpoolController | None = None) -> Iterator[None]:
-    """No threads of BLAS, OpenMP and torch within: on some users at a time they mostly wait for each other.
-
-    What OpenMP and torch are told counts for the calling thread.
-
-    Args:
-        pools: The libraries, where they have been looked for already: it takes some milliseconds.
-    """
-    pools = pools or ThreadpoolController()
-    with (
-        _BLAS.one(pools),
-        threads_for(0),  # torch has to see its own number before
-        pools.limit(limits=1, user_api="openmp"),
-    ):
-        yield
-
-
 def side_by_side(make: Callable[[Given], Made], parts: Iterable[Given]) -> Iterator[Made]:
-    """What is made of each part, in their order; a few are made ahead, and no more are held."""
-    pools = ThreadpoolController()
+    """What is made of each part, in their order; a few are made ahead, and no more are held.
+
+    Each part has one thread (`one_thread`): a library that a part loads is told so from the next part on.
+    """
 
     def alone(part: Given) -> Made:
-        with one_thread(pools):
+        with one_thread():
             return make(part)
 
     n = cores()
@@ -80,7 +36,7 @@ def side_by_side(make: Callable[[Given], Made], parts: Iterable[Given]) -> Itera
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
-    with one_thread(pools):  # threads to come are told by torch what was told last: the caller's number again
+    with one_thread():  # threads to come are told by torch what was told last: the caller's number again
         pass
 
 

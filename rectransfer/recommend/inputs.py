@@ -11,6 +11,7 @@ import polars as pl
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError, UnknownUserError
 from rectransfer.logs import InteractionLog, read_log
+from rectransfer.logs.normalise import to_polars
 from rectransfer.ranking import Examples, Histories, uncut
 from rectransfer.recommend.state import Part, State
 from rectransfer.vocabulary import Vocabulary, as_ids
@@ -100,9 +101,20 @@ def items_of(values: Iterable[Any]) -> pl.Series:
     return ids
 
 
-def history_of(given: InteractionLog | pl.DataFrame) -> InteractionLog:
-    """A history as a log."""
-    return given if isinstance(given, InteractionLog) else read_log(given, name="history")
+def history_of(given: InteractionLog | pl.DataFrame) -> InteractionLog | None:
+    """A history as a log; None where it has no rows, whatever the types of its columns then are.
+
+    Raises:
+        InputError: A column is missing, or has values that a log cannot have.
+    """
+    if isinstance(given, InteractionLog):
+        return given
+    try:
+        frame, chosen = to_polars(given)
+    except InputError as error:
+        raise InputError(f"history: {error}") from error
+    names = {theirs: ours for ours, theirs in chosen.items()}
+    return read_log(frame, columns=names, name="history") if frame.height else None
 
 
 def joined(log: InteractionLog, added: InteractionLog) -> InteractionLog:

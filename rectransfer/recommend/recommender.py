@@ -14,9 +14,9 @@ from tqdm import tqdm
 from rectransfer.artefacts import load_artefact
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
-from rectransfer.explain.workers import one_thread
 from rectransfer.logs import InteractionLog, require_log
 from rectransfer.pretrained import Pretrained
+from rectransfer.ranking.threads import one_thread
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.explains import Explains
 from rectransfer.recommend.fit import Fitted, fit
@@ -151,7 +151,8 @@ class Recommender(Explains, Scores):
                 `history`, all of its users.
             k: How many a user; fewer come back where fewer are left.
             history: What users did whom the model has never seen, or what known users did since. Rows that
-                the model's log has already (user, item and timestamp) count once.
+                the model's log has already (user, item and timestamp) count once; one without rows counts as
+                none.
             items: The only ids that may be recommended.
             blocked: Ids that may not be recommended to anybody; unknown ones don't matter.
             filter_viewed: Whether items that the user has had in the target (or in `history`) are left out.

@@ -143,6 +143,9 @@ class Scorer:
 
     def _of_histories(self, frame: pl.DataFrame) -> tuple[Vocabulary, Histories, csr_array]:
         added, items = history_of(frame), self.state.items
+        if added is None:
+            nobody = Vocabulary(self._known.users.ids.clear())
+            return nobody, _some(self._known, np.zeros(0, np.int64), nobody), self._had(nobody)
         users = Vocabulary(frame[Columns.User].unique(maintain_order=True))
         if (self._known.users.rows(users.ids) >= 0).any() or (self._taken[0].rows(users.ids) >= 0).any():
             past = self.state.log.frame.filter(pl.col(Columns.User).is_in(users.ids.implode()))

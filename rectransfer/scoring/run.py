@@ -174,7 +174,8 @@ def threads(score: Score, workers: int, memory: int | None = None) -> Engine:
                     logger.warning(
                         "memory=%s: %s parts side by side took %s", in_words(memory), several, taken
                     )
-                width = _width(workers, memory, before, (peak() - before) // several, source)
+                if len(parts) > several:  # else nothing is left that might not fit
+                    width = _width(workers, memory, before, (peak() - before) // several, source)
             yield from _as_they_come(work, left, pool, width)
 
     return run

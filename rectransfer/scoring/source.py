@@ -95,7 +95,8 @@ def open_source(
 
     Where there are `item_id` and `timestamp` beside `user_id`, these are histories: all rows of a user stand
     together, users ascending (text files are sorted here). Otherwise each user is scored once, where it is
-    first named; their ids are kept in memory, and so is all that text files hold.
+    first named; their ids are kept in memory, and so is all that text files hold. Histories without rows, of
+    whatever types, are one part of nobody.
 
     Args:
         given: Parquet, CSV or TSV files, a folder or a pattern of them, text files of an id a line, a frame,
@@ -108,8 +109,8 @@ def open_source(
         part_rows: Rows of histories after which a part ends with its user.
 
     Raises:
-        InputError: No such file; no users; files whose columns differ; values that are null, of another type,
-            or no ids, times or weights; histories that aren't sorted.
+        InputError: No such file; a list of no users; files whose columns differ; values that are null, of
+            another type, or no ids, times or weights; histories that aren't sorted.
 
     Examples:
         >>> found = open_source(pl.DataFrame({"user_id": ["a", "b", "a", "c"]}), part_users=2)
@@ -123,8 +124,10 @@ def open_source(
     found = opened(given, columns)
     if found.texts:
         found = parsed(found, kinds, times)
-    found = checked(found, kinds)
     histories = all(column in found.columns for column in HISTORY)
+    if histories and not _collected(found, found.frame.select(pl.len())).item():
+        return Source(_nobody(found, kinds), (Part(0, 0, 0),), histories, 0, part_users, part_rows)
+    found = checked(found, kinds)
     if histories:
         if found.texts:
             found = replace(found, frame=in_order(found.frame.collect()).lazy())
@@ -138,6 +141,13 @@ def open_source(
     if found.texts:
         found = replace(found, texts=())
     return Source(found, tuple(parts), histories, n_users, part_users, part_rows)
+
+
+def _nobody(given: Given, kinds: Mapping[str, pl.DataType]) -> Given:
+    """No rows of any type as no rows of the model's: of nothing no type can be found out."""
+    kept = (Columns.User, *HISTORY)
+    schema = {column: kinds.get(column, pl.Int64()) for column in kept}
+    return replace(given, frame=pl.DataFrame(schema=schema).lazy(), texts=())
 
 
 def _once(given: Given) -> tuple[Given, int]:

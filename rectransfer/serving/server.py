@@ -105,8 +105,9 @@ class Server:
     def rank(self, examples: Prepared, k: int, *, exclude: csr_array | None = None) -> Ranked:
         """The best `k` items of each example; fewer where fewer are left. Equal scores: by row.
 
-        Users are worked on in batches of one size, so that equal examples give equal scores, bit for bit, as
-        long as BLAS and OpenMP run on one thread.
+        Equal calls give equal scores, bit for bit, as long as BLAS and OpenMP run on one thread. Where in its
+        batch a user stands, and how large that batch is, moves the last bits: matrix products add up in
+        another order at their edges. So of two items that are as good as equal either may be first.
 
         Args:
             examples: u users.

@@ -250,6 +250,17 @@ def test_a_history_brought_along(model: Recommender, domains: PlantedDomains) ->
     assert set(found.told.items.to_list()) == set(history["item_id"].to_list())
 
 
+def test_a_history_without_rows_counts_as_none(model: Recommender) -> None:
+    users, empty = model.users[:2], pl.DataFrame({"user_id": [], "item_id": [], "timestamp": []})
+
+    found = model.explain(users, k=2, history=empty)
+
+    assert found.frame().equals(model.explain(users, k=2).frame())
+    assert model.reasons(users, k=2, history=empty).equals(model.reasons(users, k=2))
+    with pytest.raises(InputError, match="history: no column 'timestamp'"):
+        model.explain(users, k=2, history=empty.drop("timestamp"))
+
+
 def test_what_users_bring_as_persons_is_a_part(only_profiles: Recommender) -> None:
     """Somebody whom the source knows and who has done nothing: the profile is all there is to go by."""
     state = only_profiles._fitted

@@ -176,6 +176,25 @@ class TestHistory:
             with pytest.raises(InputError, match="Int64"):
                 model.recommend(history=pl.DataFrame(row))
 
+    @pytest.mark.parametrize(
+        "types",
+        [
+            {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Datetime("us")},
+            {"user_id": pl.Null, "item_id": pl.Null, "timestamp": pl.Null},
+            {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.String, "weight": pl.String},
+            {"user_id": pl.Int64, "item_id": pl.Float64, "timestamp": pl.Boolean},
+        ],
+    )
+    def test_one_without_rows_counts_as_none(self, model, target, types):
+        empty, users = pl.DataFrame(schema=types), target.users.ids[:2].to_list()
+        for given in (empty, empty.to_pandas(), empty.lazy()):
+            found = model.recommend(users=[*users, "nobody"], k=3, history=given)
+            assert found.equals(model.recommend(users=[*users, "nobody"], k=3))
+        assert model.recommend(k=1, history=empty).equals(model.recommend(k=1))
+        for missing in ("user_id", "item_id", "timestamp"):
+            with pytest.raises(InputError, match=f"history: no column '{missing}'"):
+                model.recommend(users=users, history=empty.drop(missing))
+
     def test_a_bad_frame_is_refused(self, model):
         with pytest.raises(InputError, match="history"):
             model.recommend(history=pl.DataFrame({"user_id": ["x"]}))

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -15,7 +16,7 @@ from rectransfer.cli import main
 from rectransfer.errors import InputError, NotFittedError, UnknownUserError
 from rectransfer.logs import PlantedConfig, PlantedDomains, plant
 from rectransfer.pretrained import pretrain
-from rectransfer.recommend import Recommender, load_recommender
+from rectransfer.recommend import OnUnknownUsers, Recommender, load_recommender
 from rectransfer.scoring import read_scores
 
 KEY = ["user_id", "item_id", "rank"]
@@ -74,6 +75,38 @@ def test_histories_add_to_what_is_known(model: Recommender, tmp_path: Path) -> N
     true = model.recommend(known, 30, history=new)
 
     assert rows.sort(KEY).select(KEY[:2]).equals(true.sort(KEY).select(KEY[:2]))
+
+
+@pytest.mark.parametrize("reasons", [False, True])
+@pytest.mark.parametrize("on_unknown_users", ["popular", "raise"])
+def test_histories_without_rows_give_no_rows(
+    model: Recommender, tmp_path: Path, reasons: bool, on_unknown_users: OnUnknownUsers
+) -> None:
+    nothing = pl.DataFrame({"user_id": [], "item_id": [], "timestamp": []})
+    one = pl.Series(model.users[:1])
+    found, some = (
+        model.score(users, tmp_path / name, 3, reasons=reasons, on_unknown_users=on_unknown_users)
+        for name, users in (("none", nothing), ("some", one))
+    )
+
+    assert (found.users, found.rows) == (0, 0)
+    assert read_scores(found.folder).collect().height == 0
+    assert read_scores(found.folder).collect_schema() == read_scores(some.folder).collect_schema()
+
+
+def test_the_same_parts_give_the_same_bits_and_other_parts_nearly_the_same(
+    model: Recommender, strangers: pl.DataFrame, tmp_path: Path
+) -> None:
+    def rows(name: str, part_users: int, workers: int) -> pl.DataFrame:
+        done = model.score(strangers, tmp_path / name, 5, part_users=part_users, workers=workers)
+        return read_scores(done.folder).collect().sort(KEY)
+
+    one = rows("one", 17, 1)
+
+    assert rows("several", 17, 3).equals(one)
+    other = one.join(rows("other", 13, 1), on=KEY[:2])
+    assert other.height > 0.99 * one.height
+    assert np.abs(other["score"].to_numpy() - other["score_right"].to_numpy()).max() < 1e-4
 
 
 def test_unknown_users_get_what_is_asked_for(model: Recommender, tmp_path: Path) -> None:

@@ -189,6 +189,22 @@ def test_memory_that_does_not_do_is_an_error_that_says_what_does(tmp_path: Path,
     assert score_parts(users, rows_of, tmp_path, job=JOB, memory=10**11, workers=2).done_now == 4
 
 
+def test_memory_does_not_matter_where_no_part_is_left(tmp_path: Path) -> None:
+    one = open_source(pl.DataFrame({"user_id": range(10)}))
+
+    assert score_parts(one, rows_of, tmp_path, job=JOB, memory=1).done_now == 1
+    assert score_parts(one, rows_of, tmp_path, job=JOB, memory=1).done_now == 0
+
+
+def test_memory_that_does_not_do_lets_a_job_end_by_a_part_a_run(tmp_path: Path, users: Source) -> None:
+    for _ in users.parts[:-1]:
+        with pytest.raises(InputError, match="allow more"):
+            score_parts(users, rows_of, tmp_path, job=JOB, memory=1)
+
+    assert score_parts(users, rows_of, tmp_path, job=JOB, memory=1).done_now == 1
+    assert read_scores(tmp_path).collect().height == 10
+
+
 def test_where_memory_is_ample_the_first_parts_run_side_by_side(tmp_path: Path, users: Source) -> None:
     both = threading.Barrier(2, timeout=30)
 

@@ -64,7 +64,6 @@ def test_other_names_are_told() -> None:
         ),
         (pl.DataFrame({"customer": [1]}), "no column 'user_id'; its columns are customer"),
         (pl.DataFrame({"user_id": []}, schema={"user_id": pl.Int64}), "holds no users"),
-        (HISTORIES.clear(), "holds no users"),
         (
             HISTORIES.reverse(),
             r"row 1 \(from 0\): histories have to be sorted by user, and here 3 comes after 7; sort",
@@ -78,6 +77,33 @@ def test_other_names_are_told() -> None:
 def test_what_cannot_be_used_is_refused(frame: pl.DataFrame, words: str) -> None:
     with pytest.raises(InputError, match=words):
         open_source(frame)
+
+
+EMPTY = {
+    "the model's": HISTORIES.clear(),
+    "of no type": pl.DataFrame({"user_id": [], "item_id": [], "timestamp": []}),
+    "text": HISTORIES.clear().cast(pl.String),
+    "others": HISTORIES.clear().cast({"user_id": pl.Float64, "timestamp": pl.Boolean}),
+    "with more": HISTORIES.clear().with_columns(weight=pl.lit("much"), session_id=pl.lit(1.5)),
+}
+
+
+@pytest.mark.parametrize("types", EMPTY)
+@pytest.mark.parametrize("kind", ["frame", "parquet", "csv"])
+def test_histories_without_rows_are_a_part_of_nobody(tmp_path: Path, types: str, kind: str) -> None:
+    path = tmp_path / f"h.{kind}"
+    if kind != "frame":
+        getattr(EMPTY[types], f"write_{kind}")(path)
+    source = open_source(EMPTY[types] if kind == "frame" else path, like=HISTORIES.schema)
+
+    assert (source.n_users, len(source.parts)) == (0, 1)
+    assert source.read(source.parts[0]).equals(HISTORIES.clear())
+    assert source.read(source.parts[0]).schema == HISTORIES.schema
+
+
+def test_histories_without_rows_still_need_their_columns() -> None:
+    with pytest.raises(InputError, match="has item_id and not the other of item_id and timestamp"):
+        open_source(HISTORIES.clear().drop("timestamp"))
 
 
 def test_ids_of_another_type_are_refused() -> None:

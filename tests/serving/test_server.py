@@ -138,6 +138,26 @@ def test_a_users_list_does_not_depend_on_the_others(
     assert np.allclose(whole.scores, parts.scores, atol=1e-5)
 
 
+@pytest.mark.parametrize("k", [1, 17, 23])
+@pytest.mark.parametrize("at_once", [1, 13, 64])
+def test_at_another_place_of_a_batch_only_the_last_bits_move(
+    server: Server, users: Prepared, k: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = server.rank(users, k, exclude=users.seen)
+    monkeypatch.setattr(module, "_AT_ONCE", at_once)
+    parts = server.rank(users, k, exclude=users.seen)
+    scores = {(user, item): score for user, item, score in zip(*pairs(whole), strict=True)}
+    found = [scores.get((user, item), score) - score for user, item, score in zip(*pairs(parts), strict=True)]
+
+    assert np.array_equal(whole.users, parts.users)
+    assert np.abs(found).max() < 1e-4
+    assert np.mean(whole.items == parts.items) > 0.99  # two that are as good as equal may change places
+
+
+def pairs(ranked: Ranked) -> tuple[list[int], list[int], list[float]]:
+    return ranked.users.tolist(), ranked.items.tolist(), ranked.scores.tolist()
+
+
 def test_equal_calls_give_equal_bits(server: Server, users: Prepared) -> None:
     one, two = (server.rank(users, 5) for _ in range(2))
 
