@@ -90,7 +90,8 @@ class Recommender(Explains, Scores):
         Args:
             target: The new domain's log.
             items: Ids of the catalogue on sale, as far as the log doesn't have them yet. By default only the
-                log's items are recommended.
+                log's items are recommended. What nobody could have taken here yet costs at the gate: whoever
+                recommends it there is wrong.
             link: Target item ids to source item ids, where the two name their items differently.
             min_coverage: The share of the target's interactions (or users) that a source has to reach.
             progress: Whether to show the stages.
