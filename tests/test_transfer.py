@@ -190,6 +190,12 @@ def test_bridges_have_their_coverage() -> None:
     assert bridges(STRANGE, STRANGERS, TARGET, min_coverage=0.0).kind == "none"
 
 
+@pytest.mark.parametrize("share", [-0.1, 2.0, float("nan")])
+def test_a_coverage_is_a_share(share: float) -> None:
+    with pytest.raises(InputError, match=r"min_coverage=.*; expected a share from 0 to 1"):
+        bridges(TABLE, USERS, TARGET, min_coverage=share)
+
+
 def test_no_bridge_no_transfer() -> None:
     found = bridges(TABLE, USERS, TARGET)
     assert require_bridge(found) is found

@@ -171,13 +171,15 @@ def _contenders(
 def _carried(view: SourceView, lesson: Lesson, *, grow: bool) -> Callable[[Slate], Ranker]:
     """The source's ranker, over its own signals or grown to all.
 
-    What it has learned about the source's signals is said of the joint ones: those are the same, gone on with
-    the target's own log.
+    What the source that leads has learned about its signals is said of the joint ones: those are the same,
+    gone on with the target's own log.
     """
     assert lesson.transferred is not None  # noqa: S101 (only called where there is one)
     names = lesson.transferred.names
-    joint = {name: f"{JOINT}.{name.partition('.')[2]}" for name in view.ranker.names}
-    own = view.ranker.renamed({name: new if new in names else name for name, new in joint.items()})
+    own = view.ranker
+    if view is lesson.lead:
+        joint = {name: f"{JOINT}.{name.partition('.')[2]}" for name in own.names}
+        own = own.renamed({name: new if new in names else name for name, new in joint.items()})
     own = own.renamed({name: name for name in own.names if name in names})
 
     def start(slate: Slate) -> Ranker:

@@ -52,17 +52,19 @@ JOINT: Final = "joint"
 """What the signals of the table are called by that began as the source's and went on with the target."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Chosen:
     """What the first fold chose on the users it left out, for the others to keep.
 
     Attributes:
         epochs: How long the towers are trained, by domain.
         l2: The ridge penalty of the target's item-item weights, by domain.
+        lead: The name of the source that the joint table goes on from.
     """
 
     epochs: dict[str, int] = field(default_factory=dict)
     l2: dict[str, float] = field(default_factory=dict)
+    lead: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +74,12 @@ class Lesson:
     Attributes:
         alone: The target's own table and tower.
         transferred: With the sources' tables and towers beside them; None without a source.
+        lead: The source that the joint table went on from.
     """
 
     alone: Scene
     transferred: Scene | None
+    lead: SourceView | None = None
 
 
 def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: Chosen, seed: int) -> Lesson:
@@ -102,17 +106,17 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
     merged = _of(ground.merged, users)
     if ground.shares_users:  # what they did elsewhere long ago would only take time
         merged = merged.with_frame(merged.frame.group_by(Columns.User, maintain_order=True).tail(_LATEST))
-    view = ground.sources[0]
-    pooled = _pooled(view, counts, own.users)
+    lead = _lead(ground, chosen, left_out)
+    pooled = _pooled(lead, counts, own.users)
     joint = _evidence(
         JOINT,
         merged,
         ground,
         config,
         counts=pooled,
-        weights=solve_neighbours(pooled, view.pretrained.l2),
-        transitions=followed if view.taken is None else _followed(view, followed),
-        view=view,
+        weights=solve_neighbours(pooled, lead.pretrained.l2),
+        transitions=followed if lead.taken is None else _followed(lead, followed),
+        view=lead,
     )
     carried = {}
     for view in ground.sources:
@@ -121,10 +125,33 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
                 view.towers(), view.name, ground, config, users, left_out, chosen, seed
             )
     sources = [view.evidence for view in ground.sources]
-    profiles = profiles_of(ground, joint, own.users, counts)
+    profiles = profiles_of(ground, joint if ground.sharing is lead else None, own.users, counts)
     towers = {**carried, TARGET: own_towers}
     scene = Scene((*sources, joint, target), towers, ground.on_sale, config.depth, profiles)
-    return Lesson(alone, scene)
+    return Lesson(alone, scene, lead)
+
+
+def _lead(ground: Ground, chosen: Chosen, left_out: Examples | None) -> SourceView:
+    """The source that the joint table goes on from: the one that foresees best what the users left out take.
+
+    By its item-item weights. The first fold chooses; where that leaves out too few, the first source leads,
+    and so it does of equals.
+    """
+    if chosen.lead is None:
+        chosen.lead = ground.sources[0].name
+        if len(ground.sources) > 1 and left_out is not None and len(left_out) >= _FEWEST:
+            values = {view.name: _foreseen(view.evidence.weights, left_out) for view in ground.sources}
+            logger.info("sources: NDCG@10 of their item-item weights %s", values)
+            chosen.lead = max(values, key=lambda name: values[name])
+    return next(view for view in ground.sources if view.name == chosen.lead)
+
+
+def _foreseen(weights: Neighbours | None, left_out: Examples) -> float:
+    """NDCG@10 of item-item weights on users left out."""
+    if weights is None:
+        return 0.0
+    ranks = rank_relevant(weights.scores(left_out.counts), left_out.relevant, left_out.seen)
+    return float(Ndcg(10).per_user(ranks).mean())
 
 
 def _counts(log: InteractionLog, ground: Ground) -> csr_array:
@@ -171,20 +198,7 @@ def _own_weights(
         if left_out is None or len(left_out) < _FEWEST:
             chosen.l2[TARGET] = config.neighbours_l2[len(config.neighbours_l2) // 2]
         else:
-            values = {
-                l2: float(
-                    Ndcg(10)
-                    .per_user(
-                        rank_relevant(
-                            solve_neighbours(counts, l2).scores(left_out.counts),
-                            left_out.relevant,
-                            left_out.seen,
-                        )
-                    )
-                    .mean()
-                )
-                for l2 in config.neighbours_l2
-            }
+            values = {l2: _foreseen(solve_neighbours(counts, l2), left_out) for l2 in config.neighbours_l2}
             logger.info("the target's item-item weights: NDCG@10 by penalty %s", values)
             chosen.l2[TARGET] = max(values, key=lambda l2: values[l2])
     return solve_neighbours(counts, chosen.l2[TARGET])

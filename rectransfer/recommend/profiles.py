@@ -12,7 +12,9 @@ from rectransfer.vocabulary import Vocabulary
 __all__ = ["profiles_of"]
 
 
-def profiles_of(ground: Ground, joint: Evidence, here: Vocabulary, counts: csr_array) -> Profiles | None:
+def profiles_of(
+    ground: Ground, joint: Evidence | None, here: Vocabulary, counts: csr_array
+) -> Profiles | None:
     """What users of the source that shares them bring: vectors, and leanings.
 
     Pooled vectors meet the table that went on from that source's and has the target's items, where one did;
@@ -20,15 +22,14 @@ def profiles_of(ground: Ground, joint: Evidence, here: Vocabulary, counts: csr_a
 
     Args:
         ground: Sources and target.
-        joint: The table that went on.
+        joint: The table that went on from that source's; None where it is another's.
         here: The users of the target who are learned from.
         counts: How often each of them took each item in the target, shape `(len(here), n_items)`.
     """
     if ground.sharing is None:
         return None
     users, leanings = ground.sharing.pretrained.users, _leanings(ground.sharing, ground, here, counts)
-    went_on = ground.sharing is ground.sources[0]
-    if users.method == "pooled" and went_on and users.dimensions == joint.contexts.shape[1]:
+    if users.method == "pooled" and joint is not None and users.dimensions == joint.contexts.shape[1]:
         return Profiles(users.vocabulary, users.vectors, joint.contexts, leanings)
     contexts = np.zeros((len(ground.items), users.dimensions), np.float32)
     if users.items.dtype == ground.items.dtype:

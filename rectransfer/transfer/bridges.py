@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from rectransfer.embeddings import EmbeddingTable, UserTable
-from rectransfer.errors import CoverageError
+from rectransfer.errors import CoverageError, InputError
 from rectransfer.logs import InteractionLog
 from rectransfer.transfer.coverage import Coverage, item_coverage, user_coverage
 from rectransfer.transfer.link import TARGET, Link, examples, link_pairs
@@ -73,8 +73,10 @@ def bridges(
         catalogue: The target's items, where there are more than in its log: a link table may speak of them.
 
     Raises:
-        InputError: A link table that cannot be used.
+        InputError: A link table that cannot be used, or `min_coverage` outside [0, 1].
     """
+    if not 0 <= min_coverage <= 1:
+        raise InputError(f"min_coverage={min_coverage}; expected a share from 0 to 1")
     theirs = source_items.vocabulary if isinstance(source_items, EmbeddingTable) else source_items
     users = source_users.vocabulary if isinstance(source_users, UserTable) else source_users
     nothing = Coverage(0, 0, 0, target.n_items, len(target), target.n_users)

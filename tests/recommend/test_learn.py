@@ -127,6 +127,31 @@ class TestPooled:
 
 
 class TestChosen:
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+    def test_the_source_that_foresees_the_target_leads(self, both, source, source_config, tiny, order):
+        """Wherever it stands; the other one's ranker keeps to its own signals."""
+        shuffled = dict(
+            zip(ids := both.source.items.ids, ids.sample(fraction=1, shuffle=True, seed=3), strict=True)
+        )
+        other = both.source.frame.with_columns(
+            pl.col("item_id").replace_strict(shuffled), user_id=pl.lit("x") + pl.col("user_id")
+        )
+        misleading = pretrain(both.source.with_frame(other), config=source_config)
+        sources = [(source, misleading)[place] for place in order]
+        ground = prepare(both.target, sources, items=None, link=None, min_coverage=0.0)
+        some = Vocabulary(ground.target.users.ids[:20])
+        lesson = learn(ground, tiny, some, Chosen(), 0)
+        assert lesson.lead.pretrained is source
+        slate = lesson.transferred.slate(
+            examples := measured(ground, ground.merged, some),
+            lesson.transferred.candidates(examples, exclude=examples.seen),
+        )
+        for view in ground.sources:
+            names = _carried(view, lesson, grow=False)(slate).names
+            led = any(name.startswith("joint.") for name in names)
+            assert led == (view is lesson.lead)
+            assert led or {name.partition(".")[0] for name in names} == {view.name}
+
     def test_what_is_chosen_first_is_kept(self, ground, config):
         chosen, users = Chosen(), ground.target.users
         learn(ground, config, Vocabulary(users.ids[:20]), chosen, 0)
