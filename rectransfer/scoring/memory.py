@@ -1,5 +1,6 @@
 """How much memory a process has, and how sizes are written."""
 
+import math
 import os
 import re
 import sys
@@ -21,17 +22,17 @@ def as_bytes(size: int | str) -> int:
         size: Bytes, or a number with KB, MB, GB, KiB, MiB or GiB behind it.
 
     Raises:
-        InputError: It is none, or 0.
+        InputError: It is none, or 0, or beyond all numbers.
 
     Examples:
         >>> as_bytes("1.5GB"), as_bytes("512 MiB")
         (1500000000, 536870912)
     """
     found = _SIZE.fullmatch(str(size))
-    value = int(float(found[1]) * _UNITS[(found[2] or "").upper()]) if found else 0
-    if value < 1:
+    value = float(found[1]) * _UNITS[(found[2] or "").upper()] if found else 0.0
+    if not 1 <= value < math.inf:
         raise InputError(f"memory={size!r} is no size; expected for example '2GB' or '512MiB'")
-    return value
+    return int(value)
 
 
 def in_words(size: float) -> str:

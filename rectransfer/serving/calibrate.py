@@ -42,8 +42,13 @@ class Sample:
 
     @classmethod
     def of(cls, scene: Scene, ranker: Ranker, examples: Examples) -> "Sample":
-        """Rank some users the whole way."""
+        """Rank some users the whole way.
+
+        What they have had is left out, unless that leaves nobody two items to compare.
+        """
         candidates = scene.candidates(examples, exclude=examples.seen)
+        if not ((candidates >= 0).sum(axis=1) > 1).any():
+            candidates = scene.candidates(examples)
         slate = scene.slate(examples, candidates)
         columns = slate.columns(ranker.names)
         signals = {name: columns[:, :, place] for place, name in enumerate(ranker.names)}
@@ -113,8 +118,8 @@ def _fitted(sample: Sample, names: Sequence[str]) -> tuple[npt.NDArray[np.float6
         values = np.take_along_axis(sample.signals[name], top, axis=1)
         columns += [_centred(values, there), _centred(values * lengths, there)]
     y = _centred(np.where(there, np.take_along_axis(sample.scores, top, axis=1), 0), there)
-    if not columns:
-        return np.zeros(0), 0.0
+    if not columns or not len(y):
+        return np.zeros(len(columns)), 0.0
     x = np.stack(columns, axis=1).astype(np.float64)
     spread = np.maximum(x.std(axis=0), 1e-6)
     z = x / spread

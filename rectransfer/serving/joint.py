@@ -112,7 +112,7 @@ def _shortened(
     centred = (seen - centre) * np.sqrt(weight)[:, None]
     spread, directions = np.linalg.eigh(centred.T @ centred)
     order = np.argsort(-spread)
-    kept = 1 - np.cumsum(spread[order]) / spread.sum()
+    kept = 1 - np.cumsum(spread[order]) / max(float(spread.sum()), 1e-300)  # 0 where all items are alike
     rank = int(np.argmax(kept <= _LOST)) + 1
     rank = min(-(-rank // _STEP) * _STEP, items.shape[1])
     chosen = directions[:, order[:rank]]

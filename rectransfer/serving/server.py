@@ -114,6 +114,7 @@ class Server:
             k: How many.
             exclude: What a user must not get, shape `(u, n_items)`.
         """
+        k = min(k, len(self.layout.places))
         none = np.zeros((0, k), np.int64), np.zeros((0, k), np.float32)
         parts = [none]
         for start in range(0, len(examples), _AT_ONCE):
@@ -127,7 +128,8 @@ class Server:
         return Ranked(users[there], rows[there], scores[there], ranks[there])
 
     def _batch(self, examples: Prepared, k: int, exclude: csr_array | None) -> tuple[Rows, Floats]:
-        layout, u, m = self.layout, len(examples), max(self.depth, 2 * k)
+        layout, u = self.layout, len(examples)
+        m = min(max(self.depth, 2 * k), len(layout.places))
         vectors = {n: term.users(examples) for n, term in self.terms.items() if isinstance(term, Inner)}
         short = self.joint.users(examples, vectors)
         counts = examples.counts
@@ -136,7 +138,6 @@ class Server:
         first = next(iter(layout.calls), None)
         gains = self.joint.calibration.gain(first, examples.lengths)
         offsets, closed = layout.shut(exclude, u)
-        m = min(m, len(layout.places))
         rows, called = np.empty((u, m), np.int64), np.zeros((u, m, len(layout.calls)), np.float32)
         room = self._room("scores", (_IN_CACHE, len(layout.places)))
         for start in range(0, u, _IN_CACHE):

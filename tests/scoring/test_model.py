@@ -14,7 +14,7 @@ import pytest
 
 from rectransfer.cli import main
 from rectransfer.errors import InputError, NotFittedError, UnknownUserError
-from rectransfer.logs import PlantedConfig, PlantedDomains, plant
+from rectransfer.logs import InteractionLog, PlantedConfig, PlantedDomains, plant
 from rectransfer.pretrained import pretrain
 from rectransfer.recommend import OnUnknownUsers, Recommender, load_recommender
 from rectransfer.scoring import read_scores
@@ -128,6 +128,26 @@ def test_what_was_had_can_be_recommended_again(model: Recommender, tmp_path: Pat
     assert rows.height == 30 * len(model.users)
 
 
+@pytest.mark.parametrize("filter_viewed", [True, False])
+@pytest.mark.parametrize(("n_users", "n_items"), [(20, 1), (1, 2), (20, 2), (20, 60)])
+def test_users_who_have_had_everything_leave_a_model_that_scores(
+    tmp_path: Path, n_users: int, n_items: int, filter_viewed: bool
+) -> None:
+    users = pl.DataFrame({"user_id": [f"u{user:02}" for user in range(n_users)]})
+    items = pl.DataFrame({"item_id": [f"i{item:02}" for item in range(n_items)]})
+    when = pl.lit("2024-01-01").str.to_datetime()
+    log = users.join(items, how="cross").with_columns(timestamp=when)
+    model = Recommender(None).fit(InteractionLog.from_frame(log))
+    asked = pl.Series(["u00", "zz"])
+
+    rows = read_scores(model.score(asked, tmp_path, 5, filter_viewed=filter_viewed).folder).collect()
+    true = model.recommend(asked, 5, filter_viewed=filter_viewed)
+
+    assert rows.select(KEY).equals(true.select(KEY))
+    assert np.allclose(rows["score"], true["score"], atol=1e-3)
+    assert rows.filter(user_id="zz").height == min(5, n_items)
+
+
 def test_a_model_that_changed_is_refused(model: Recommender, domains: PlantedDomains, tmp_path: Path) -> None:
     users = pl.Series(model.users)
     model.score(users, tmp_path, 5)
@@ -151,7 +171,14 @@ def test_a_loaded_model_goes_on(model: Recommender, tmp_path: Path) -> None:
 
 
 def test_mistakes_are_named(model: Recommender, tmp_path: Path) -> None:
-    for wrong in ({"k": 0}, {"depth": 0}, {"engine": "spark"}, {"workers": 0}, {"memory": "much"}):
+    for wrong in (
+        {"k": 0},
+        {"depth": 0},
+        {"engine": "spark"},
+        {"workers": 0},
+        {"memory": "much"},
+        {"memory": "9" * 400 + "GB"},
+    ):
         with pytest.raises(InputError, match=next(iter(wrong))):
             model.score(pl.Series(model.users), tmp_path / "out", **{"k": 3} | wrong)  # type: ignore[arg-type]
     with pytest.raises(NotFittedError):

@@ -127,6 +127,15 @@ def test_nothing_that_is_excluded_or_not_on_sale_is_recommended(state: State, us
     assert np.array_equal(np.bincount(found.users, minlength=len(users)), allowed)
 
 
+def test_more_than_there_is_gives_what_there_is(state: State, server: Server, users: Prepared) -> None:
+    few = users.between(0, 5)
+    whole = server.rank(few, len(state.items), exclude=few.seen)
+    more = server.rank(few, 10**15, exclude=few.seen)  # room for as many is nowhere
+
+    for name in ("users", "items", "scores", "ranks"):
+        assert np.array_equal(getattr(more, name), getattr(whole, name))
+
+
 def test_a_users_list_does_not_depend_on_the_others(
     server: Server, users: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
