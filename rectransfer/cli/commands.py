@@ -12,7 +12,14 @@ from typing import Final
 import polars as pl
 
 from rectransfer.cli import tables
-from rectransfer.cli.inputs import read_ids, read_link, read_logs, read_titles
+from rectransfer.cli.inputs import (
+    read_catalogue,
+    read_history,
+    read_ids,
+    read_link,
+    read_logs,
+    read_titles,
+)
 from rectransfer.cli.outputs import (
     require_folder,
     require_new_file,
@@ -81,7 +88,7 @@ def _recommend(arguments: Namespace) -> None:
     found = model.recommend(
         users,
         arguments.k,
-        history=arguments.history and read_logs(arguments.history, arguments),
+        history=arguments.history and read_history(arguments.history, arguments),
         items=items,
         filter_viewed=arguments.filter_viewed,
         on_unknown_users=arguments.on_unknown_users,
@@ -113,7 +120,7 @@ def _explain(arguments: Namespace) -> None:
         users,
         items,
         arguments.k,
-        history=arguments.history and read_logs(arguments.history, arguments),
+        history=arguments.history and read_history(arguments.history, arguments),
         on_unknown_users=arguments.on_unknown_users,
     )
     count = tables.Counted()
@@ -125,6 +132,10 @@ def _score(arguments: Namespace) -> None:
     """Write a folder of scores, or go on with one."""
     if arguments.catalogue and not arguments.reasons:
         raise InputError("--catalogue goes with --reasons: it has the titles that they name")
+    if arguments.catalogue_columns and not arguments.catalogue:
+        raise InputError(
+            "--catalogue-columns goes with --catalogue and --reasons: it names the columns of that file"
+        )
     from rectransfer.recommend import load_recommender
     from rectransfer.scoring import PART_USERS
     from rectransfer.serving import DEPTH
@@ -140,7 +151,7 @@ def _score(arguments: Namespace) -> None:
         filter_viewed=arguments.filter_viewed,
         on_unknown_users=arguments.on_unknown_users,
         reasons=arguments.reasons,
-        titles=arguments.catalogue and read_titles(arguments.catalogue, arguments.catalogue_columns, kind),
+        titles=arguments.catalogue and read_catalogue(arguments.catalogue, arguments.catalogue_columns, kind),
         depth=arguments.depth or DEPTH,
         part_users=arguments.part_users or PART_USERS,
         engine=arguments.engine,
@@ -163,7 +174,7 @@ def _evaluate(arguments: Namespace) -> None:
         model,
         read_logs(arguments.test, arguments),
         k=arguments.k,
-        histories=arguments.history and read_logs(arguments.history, arguments),
+        histories=arguments.history and read_history(arguments.history, arguments),
         seed=arguments.seed,
     )
     if arguments.json:
@@ -181,7 +192,7 @@ def _report(arguments: Namespace) -> None:
         read_logs(arguments.test, arguments),
         arguments.catalogue,
         arguments.output,
-        history=arguments.history and read_logs(arguments.history, arguments),
+        history=arguments.history and read_history(arguments.history, arguments),
         columns=arguments.catalogue_columns,
         title=arguments.title,
         k=arguments.k,

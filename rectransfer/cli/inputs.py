@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -10,26 +11,40 @@ import polars.exceptions
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
-from rectransfer.logs import InteractionLog, read_log
+from rectransfer.logs import InteractionLog, read_log, scan_log
 from rectransfer.vocabulary import as_ids
 
-__all__ = ["read_ids", "read_link", "read_logs", "read_titles"]
+__all__ = ["read_catalogue", "read_history", "read_ids", "read_link", "read_logs", "read_titles"]
 
 _PARQUET: Final = (".parquet", ".pq")
 _SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
 _LIST: Final = ".txt"
 _LINK: Final = ("target_id", "source_id")
 _TITLE: Final = "title"
+_OF_CATALOGUES: Final = (Columns.Item, _TITLE, "category")
+_COLUMNS: Final = "--columns"
+_CATALOGUE_COLUMNS: Final = "--catalogue-columns"
 _PROBLEMS: Final = (polars.exceptions.PolarsError, OSError, UnicodeDecodeError)
 
 
 def read_logs(paths: Sequence[str], arguments: Namespace) -> InteractionLog:
     """One log of several files or folders; times that are text are parsed."""
-    return read_log(
-        paths[0] if len(paths) == 1 else list(paths),
-        columns=arguments.columns,
-        parse_timestamps=arguments.timestamp_format or True,
-    )
+    return _log(paths, arguments.columns, arguments)
+
+
+def read_history(paths: Sequence[str], arguments: Namespace) -> InteractionLog | None:
+    """As `read_logs`; None where there are no rows. What `--columns` calls the title isn't the history's."""
+    titles = getattr(arguments, "titles", None)
+    columns = {
+        theirs: ours for theirs, ours in (arguments.columns or {}).items() if not titles or ours != _TITLE
+    }
+    try:
+        return _log(paths, columns, arguments)
+    except InputError:
+        with suppress(InputError, *_PROBLEMS):
+            if not scan_log(paths, columns=columns).select(pl.len()).collect().item():
+                return None
+        raise
 
 
 def read_ids(path: Path, column: str, columns: Mapping[str, str] | None, like: pl.DataType) -> pl.Series:
@@ -65,20 +80,53 @@ def read_titles(path: Path, columns: Mapping[str, str] | None, like: pl.DataType
 
     Args:
         path: The file.
-        columns: The user's names to ours, as for logs.
+        columns: The user's names to ours, as for logs; the names of a log's columns may be another file's.
         like: The type of the model's items.
 
     Raises:
         InputError: The file cannot be read or lacks a column; its name, and what `titles_of` says.
     """
+    own = [theirs for theirs, ours in (columns or {}).items() if ours == _TITLE]
+    return _titles(path, columns or {}, like, own, _COLUMNS)
+
+
+def read_catalogue(path: Path, columns: Mapping[str, str] | None, like: pl.DataType) -> pl.DataFrame:
+    """As `read_titles`, where the names are this file's alone.
+
+    Raises:
+        InputError: Also where `columns` names a column that the file lacks, or one of ours that catalogues
+            don't have, or one of ours twice.
+    """
+    names = columns or {}
+    ours = [*names.values()]
+    if strange := [name for name in ours if name not in _OF_CATALOGUES]:
+        raise InputError(
+            f"{_CATALOGUE_COLUMNS} maps to {strange[0]!r}; a catalogue's columns are "
+            f"{', '.join(_OF_CATALOGUES)}"
+        )
+    if twice := [name for name in ours if ours.count(name) > 1]:
+        raise InputError(f"{_CATALOGUE_COLUMNS} maps two names to {twice[0]!r}; leave one of them out")
+    return _titles(path, names, like, [*names], _CATALOGUE_COLUMNS)
+
+
+def _titles(
+    path: Path, columns: Mapping[str, str], like: pl.DataType, own: Sequence[str], option: str
+) -> pl.DataFrame:
+    """Titles of a file that has all of its `own` columns; `option` names columns."""
     from rectransfer.explain import titles_of  # loads what explains, which other files don't need
 
     lazy, kind = _scan(path)
-    theirs = {ours: theirs for theirs, ours in (columns or {}).items()}
+    theirs = {ours: theirs for theirs, ours in columns.items()}
     try:
         present = lazy.collect_schema().names()
+        if absent := [name for name in own if name not in present]:
+            raise InputError(
+                f"{path} has no column {absent[0]!r}, which {option} names; its columns are "
+                f"{', '.join(present)}"
+            )
         names = [
-            _chosen(path, (theirs.get(column, column), column), present) for column in (Columns.Item, _TITLE)
+            _chosen(path, (theirs.get(column, column), column), present, option)
+            for column in (Columns.Item, _TITLE)
         ]
         frame = lazy.select(*names).drop_nulls().collect()
     except _PROBLEMS as error:
@@ -90,6 +138,14 @@ def read_titles(path: Path, columns: Mapping[str, str] | None, like: pl.DataType
     known = titles_of(given, like, name=str(path))
     return pl.DataFrame(
         [pl.Series(Columns.Item, [*known], like), pl.Series(_TITLE, known.values(), pl.String)]
+    )
+
+
+def _log(paths: Sequence[str], columns: Mapping[str, str] | None, arguments: Namespace) -> InteractionLog:
+    return read_log(
+        paths[0] if len(paths) == 1 else list(paths),
+        columns=columns,
+        parse_timestamps=arguments.timestamp_format or True,
     )
 
 
@@ -143,11 +199,11 @@ def _scan(path: Path, more: Sequence[str] = ()) -> tuple[pl.LazyFrame, str]:
         raise _unreadable(path, error) from error
 
 
-def _chosen(path: Path, names: Sequence[str], present: Sequence[str]) -> str:
+def _chosen(path: Path, names: Sequence[str], present: Sequence[str], option: str = _COLUMNS) -> str:
     for name in names:
         if name in present:
             return name
-    remedy = f"; name it: --columns NAME={names[-1]}" if names[-1] in (Columns.User, Columns.Item) else ""
+    remedy = "" if names[-1] in _LINK else f"; name it: {option} NAME={names[-1]}"
     raise InputError(f"{path} has no column {names[0]!r}; its columns are {', '.join(present)}{remedy}")
 
 

@@ -58,10 +58,14 @@ def sample_background(
         exclude: What a user must not get, shape `(u, n_items)`.
 
     Raises:
-        InputError: `n` is below 1, or there is no user, or none of them has a candidate.
+        InputError: `n` is no whole number from 1, `seed` none from 0, there is no user, or none has a
+            candidate.
     """
-    if n < 1 or not len(examples):
-        raise InputError(f"a background of {n} rows from {len(examples)} users; expected at least 1 of each")
+    for what, value, least in ((f"a background of {n!r} rows", n, 1), (f"seed={seed!r}", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise InputError(f"{what}; expected a whole number from {least}")
+    if not len(examples):
+        raise InputError(f"a background of {n} rows from 0 users; expected at least 1")
     rng = np.random.default_rng(seed)
     rounds = -(-n // len(examples))
     drawn = np.concatenate([rng.permutation(len(examples)) for _ in range(rounds)])[:n]

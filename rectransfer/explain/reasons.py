@@ -23,6 +23,7 @@ _PERSON: Final = "profile."
 _MUCH: Final = 0.25
 """Of what the strongest item of the history adds: an item that adds less isn't named."""
 
+_REMEDIES: Final = {"pandas.DataFrame": "pl.from_pandas(frame)", "polars.LazyFrame": "frame.collect()"}
 _SCHEMA: Final = ("reason", "parts", "contribution")
 
 
@@ -189,11 +190,18 @@ def reasons_for(
         A list for each pair; empty where nothing is strong enough.
 
     Raises:
-        InputError: As `titles_of`; `most` below 1, `least` outside
-            [0, 1).
+        InputError: As `titles_of`; `most` is no whole number from 1, `least` no number in [0, 1), or
+            `templates` are none.
     """
-    if most < 1 or not 0 <= least < 1:
-        raise InputError(f"most={most}, least={least}; expected at least 1, and 0 up to, but not, 1")
+    if isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 1:
+        raise InputError(f"most={most!r}; expected a whole number from 1")
+    if not isinstance(least, int | float | np.integer | np.floating) or not 0 <= least < 1:
+        raise InputError(f"least={least!r}; expected a number from 0 up to, but not, 1")
+    if not isinstance(templates, Templates):
+        raise InputError(
+            f"templates is a {type(templates).__name__}; expected rectransfer.explain.Templates, such as "
+            "Templates(taken='As you bought {items}.')"
+        )
     known = titles if isinstance(titles, Mapping) else titles_of(titles, explained.items.dtype)
     writer = _Writer(explained, templates, known, most, least)
     starts = np.searchsorted(explained.told.pair, np.arange(len(explained) + 1)).tolist()
@@ -253,9 +261,10 @@ def titles_of(titles: pl.DataFrame | None, kind: pl.DataType, name: str = "title
         return {}
     given: Any = titles
     if not isinstance(given, pl.DataFrame):
+        make = f"{type(given).__module__.partition('.')[0]}.{type(given).__name__}".removeprefix("builtins.")
         raise InputError(
-            f"{name} is a {type(given).__name__}; expected a polars frame with {Columns.Item} and {_TITLE}, "
-            "such as pl.read_csv(FILE)"
+            f"{name} is a {make}; expected a polars.DataFrame with {Columns.Item} and {_TITLE}, such as "
+            f"{_REMEDIES.get(make, 'pl.read_csv(FILE)')}"
         )
     if missing := [name for name in (Columns.Item, _TITLE) if name not in titles.columns]:
         raise InputError(

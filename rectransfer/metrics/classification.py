@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rectransfer.errors import InputError
+from rectransfer.metrics.floats import Floats, as_floats
 
 __all__ = [
     "ClassificationReport",
@@ -15,8 +16,6 @@ __all__ = [
     "log_loss",
     "roc_auc",
 ]
-
-Floats = npt.NDArray[np.float64]
 
 _MARGIN = float(np.finfo(np.float64).eps)  # a certain and wrong prediction costs about 36, not infinity
 
@@ -233,10 +232,7 @@ def _checked(
 
 
 def _numbers(values: npt.ArrayLike, name: str) -> Floats:
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} holds something that isn't a number: {error}") from error
+    array = as_floats(values, name)
     if array.ndim != 1:
         raise InputError(f"{name} needs the shape (n,), got {array.shape}")
     if bad := int((~np.isfinite(array)).sum()):

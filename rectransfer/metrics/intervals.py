@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rectransfer.errors import InputError
+from rectransfer.metrics.floats import Floats, as_floats
 
 __all__ = ["Interval", "bootstrap_mean", "holm", "paired_bootstrap"]
-
-Floats = npt.NDArray[np.float64]
 
 # Resampled users are drawn in blocks of this many: 32 MB of rows, whatever the number of users.
 _DRAWS_A_BLOCK = 4_000_000
@@ -66,8 +65,8 @@ def paired_bootstrap(
         The interval of the mean of `a - b`.
 
     Raises:
-        InputError: The two differ in length, have fewer than two users, or hold a value that isn't finite;
-            or `n` or `level` is out of range.
+        InputError: The two differ in length, have fewer than two users, or hold a value that isn't a finite
+            number; or `n`, `level` or `seed` is out of range.
 
     Examples:
         >>> difference = paired_bootstrap([0.5, 0.7, 0.6, 0.9], [0.4, 0.6, 0.5, 0.8])
@@ -89,7 +88,8 @@ def bootstrap_mean(values: npt.ArrayLike, n: int = 2000, level: float = 0.95, se
     """The mean over users with its percentile bootstrap interval; arguments as in `paired_bootstrap`.
 
     Raises:
-        InputError: Fewer than two users, a value that isn't finite, or `n` or `level` out of range.
+        InputError: Fewer than two users, a value that isn't a finite number, or `n`, `level` or `seed` out of
+            range.
     """
     kept = _values(values, "values")
     return _interval(kept, _resampled_means(kept, n, level, seed), level, p=None)
@@ -107,13 +107,15 @@ def holm(p_values: npt.ArrayLike) -> Floats:
         Adjusted p-values in the same order, shape `(m,)`.
 
     Raises:
-        InputError: A value lies outside [0, 1].
+        InputError: A value is no number, or lies outside [0, 1].
 
     Examples:
         >>> holm([0.01, 0.04, 0.03])
         array([0.03, 0.06, 0.06])
     """
-    values = np.atleast_1d(np.asarray(p_values, dtype=np.float64))
+    values = np.atleast_1d(as_floats(p_values, "p_values"))
+    if values.ndim != 1:
+        raise InputError(f"p_values needs the shape (m,), got {values.shape}")
     outside = ~((values >= 0) & (values <= 1))
     if outside.any():
         raise InputError(
@@ -127,7 +129,7 @@ def holm(p_values: npt.ArrayLike) -> Floats:
 
 
 def _values(values: npt.ArrayLike, name: str) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
+    array = as_floats(values, name)
     if array.ndim != 1 or len(array) < 2:
         raise InputError(
             f"{name} needs one value for each of at least two users, got the shape {array.shape}"
@@ -138,8 +140,11 @@ def _values(values: npt.ArrayLike, name: str) -> Floats:
 
 
 def _resampled_means(values: Floats, n: int, level: float, seed: int) -> Floats:
-    if n < 1 or not 0 < level < 1:
-        raise InputError(f"a bootstrap needs n >= 1 and 0 < level < 1, got n={n} and level={level}")
+    for name, value, least in (("n", n, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise InputError(f"{name}={value!r}; expected a whole number from {least}")
+    if not isinstance(level, int | float | np.integer | np.floating) or not 0 < level < 1:
+        raise InputError(f"level={level!r}; expected a number between 0 and 1, such as 0.95")
     generator = np.random.default_rng(seed)
     step = max(1, _DRAWS_A_BLOCK // len(values))
     means = np.empty(n)

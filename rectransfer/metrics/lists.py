@@ -1,5 +1,7 @@
 """Ranks and labels out of recommendation lists, for models that hand out lists and no scores."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -25,8 +27,8 @@ def ranks_from_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> RelevantR
         is the length of the list.
 
     Raises:
-        InputError: Columns are missing, ids differ in type, ranks are no whole numbers from 1, or a list
-            repeats an item or a rank.
+        InputError: One is no polars frame, columns are missing, ids differ in type, ranks are no whole
+            numbers from 1, or a list repeats an item or a rank.
 
     Examples:
         >>> lists = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["a", "b"], "rank": [1, 2]})
@@ -62,7 +64,7 @@ def label_lists(recommended: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
         The same rows in the same order, with a column `label` of 0 and 1.
 
     Raises:
-        InputError: Columns are missing, or ids differ in type.
+        InputError: One is no polars frame, columns are missing, or ids differ in type.
 
     Examples:
         A recommender's scores are no probabilities, so its first place is what is predicted here.
@@ -88,8 +90,10 @@ def _check_ranks(ranks: pl.Series) -> None:
         ranks = ranks.cast(pl.Int64)
     if ranks.len() and not ranks.dtype.is_numeric():
         raise InputError(
-            f"column {Columns.Rank!r} is {ranks.dtype}, expected whole numbers from 1; cast it: "
-            f"frame.with_columns(pl.col({Columns.Rank!r}).cast(pl.Int64))"
+            f"column {Columns.Rank!r} is {ranks.dtype}, expected whole numbers from 1; where it holds such "
+            f"numbers as text, cast it: frame.with_columns(pl.col({Columns.Rank!r}).cast(pl.Int64)); "
+            "otherwise number each user's rows, the best first: frame.with_columns("
+            f"pl.int_range(1, pl.len() + 1).over({Columns.User!r}).alias({Columns.Rank!r}))"
         )
     if ranks.null_count() or (ranks.len() and ranks.min() < 1):  # type: ignore[operator]
         raise InputError(
@@ -105,8 +109,24 @@ def _require_once(repeated: int, rows: int, column: str) -> None:
         raise InputError(f"{repeated} of {rows} rows repeat a user's {column}: each may be there once")
 
 
+def _check_frame(given: Any, name: str) -> None:
+    if isinstance(given, pl.DataFrame):
+        return
+    kind = f"{type(given).__module__.partition('.')[0]}.{type(given).__name__}".removeprefix("builtins.")
+    remedies = {
+        "pandas.DataFrame": "pl.from_pandas(frame)",
+        "polars.LazyFrame": "frame.collect()",
+        "pyarrow.Table": "pl.from_arrow(table)",
+    }
+    raise InputError(
+        f"{name} is a {kind}; expected a polars.DataFrame: {remedies.get(kind, 'pl.DataFrame(data)')}"
+    )
+
+
 def _check_ids(recommended: pl.DataFrame, test: pl.DataFrame, *more: str) -> None:
     key = (Columns.User, Columns.Item)
+    _check_frame(recommended, "recommended")
+    _check_frame(test, "test")
     for name, frame, needed in (("recommended", recommended, (*key, *more)), ("test", test, key)):
         if missing := [column for column in needed if column not in frame.columns]:
             raise InputError(f"{name} lacks the columns {missing}; it has {frame.columns}")

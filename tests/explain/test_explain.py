@@ -342,3 +342,19 @@ def test_the_background_is_of_real_users(model: Recommender) -> None:
         sample_background(state.scene, examples, 0)
     with pytest.raises(InputError, match="0 users"):
         sample_background(state.scene, examples.take(np.zeros(0, np.int64)), 3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"seed": -1}, "seed=-1; expected a whole number from 0"),
+        ({"seed": "a"}, "seed='a'; expected a whole number from 0"),
+        ({"seed": 0.5}, "seed=0.5; expected a whole number from 0"),
+        ({"background": 0}, "a background of 0 rows; expected a whole number from 1"),
+        ({"background": "a"}, "a background of 'a' rows; expected a whole number from 1"),
+        ({"background": 2.5}, "a background of 2.5 rows; expected a whole number from 1"),
+    ],
+)
+def test_a_background_that_cannot_be_drawn(model: Recommender, wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        model.explainer(**wrong)

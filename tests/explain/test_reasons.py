@@ -1,7 +1,9 @@
 """Reasons in words: each sentence is backed by what it speaks of."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -245,10 +247,43 @@ def test_empty_titles_are_none(explained: Explanations) -> None:
     assert reasons_for(explained, titles=blank) == reasons_for(explained)
 
 
-@pytest.mark.parametrize("wrong", [{"most": 0}, {"least": 1.0}, {"least": -0.1}])
-def test_settings_out_of_range(explained: Explanations, wrong: dict[str, float]) -> None:
-    with pytest.raises(InputError, match="expected at least 1"):
-        reasons_for(explained, **wrong)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"most": 0}, "most=0; expected a whole number from 1"),
+        ({"most": "a"}, "most='a'; expected a whole number from 1"),
+        ({"most": 1.5}, "most=1.5; expected a whole number from 1"),
+        ({"most": True}, "most=True; expected a whole number from 1"),
+        ({"least": 1.0}, "least=1.0; expected a number from 0 up to, but not, 1"),
+        ({"least": -0.1}, "least=-0.1"),
+        ({"least": "a"}, "least='a'"),
+        ({"templates": "x"}, "templates is a str; expected rectransfer.explain.Templates"),
+    ],
+)
+def test_settings_that_cannot_be_used(explained: Explanations, wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        reasons_for(explained, **wrong)
+
+
+def test_numbers_of_numpy_are_numbers(explained: Explanations) -> None:
+    found = reasons_for(explained, most=np.int64(1), least=np.float32(0.5))  # type: ignore[arg-type]
+
+    assert found == reasons_for(explained, most=1, least=0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (pl.DataFrame.to_pandas, "titles is a pandas.DataFrame; .* such as pl.from_pandas\\(frame\\)"),
+        (pl.DataFrame.lazy, "titles is a polars.LazyFrame; .* such as frame.collect\\(\\)"),
+        (pl.DataFrame.rows, "titles is a list; .* such as pl.read_csv"),
+    ],
+)
+def test_titles_of_another_make(
+    explained: Explanations, titles: pl.DataFrame, change: Callable[[pl.DataFrame], Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        reasons_for(explained, titles=change(titles))
 
 
 def test_no_pairs_give_no_rows(explained: Explanations) -> None:

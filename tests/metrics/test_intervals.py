@@ -1,4 +1,5 @@
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,12 +70,29 @@ def test_one_seed_one_answer_whatever_the_block(monkeypatch):
         ([1, np.nan], [1, 2], {}, "a: 1 of 2 users have no finite value"),
         ([1], [1], {}, "at least two users"),
         ([1, 2], [1, 2], {"level": 1.0}, "level=1.0"),
+        ([1, 2], [1, 2], {"level": "high"}, "level='high'; expected a number between 0 and 1"),
         ([1, 2], [1, 2], {"n": 0}, "n=0"),
+        ([1, 2], [1, 2], {"n": 1.5}, "n=1.5; expected a whole number from 1"),
+        ([1, 2], [1, 2], {"seed": -1}, "seed=-1; expected a whole number from 0"),
+        ([1, 2], [1, 2], {"seed": "a"}, "seed='a'; expected a whole number from 0"),
+        (["good", "bad"], [1, 2], {}, "a holds something that isn't a number: .*'good'"),
+        ([1, 2], [1, {}], {}, "b holds something that isn't a number"),
+        ([1, 2], [[1], [1, 2]], {}, "b holds something that isn't a number"),
+        ([10**400, 2], [1, 2], {}, "a holds something that isn't a number"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(a, b, options, message):
     with pytest.raises(InputError, match=message):
         paired_bootstrap(a, b, **options)
+
+
+def test_a_mean_is_of_numbers():
+    with pytest.raises(InputError, match="seed=-1; expected a whole number from 0"):
+        bootstrap_mean([1, 2], seed=-1)
+    for words in (["good", "bad"], pl.Series(["good", "bad"]), "good"):
+        with pytest.raises(InputError, match="values holds something that isn't a number"):
+            bootstrap_mean(words)
+    assert bootstrap_mean([1, 2], np.int64(10), np.float64(0.9), np.int64(0)).n_users == 2
 
 
 def test_holm_by_hand():
@@ -84,6 +102,18 @@ def test_holm_by_hand():
     assert holm([0.7, 0.8]).tolist() == [1.0, 1.0]
     with pytest.raises(InputError, match=r"outside \[0, 1\]"):
         holm([0.1, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["likely"], "p_values holds something that isn't a number"),
+        ([[0.1, 0.2]], r"p_values needs the shape \(m,\), got \(1, 2\)"),
+    ],
+)
+def test_holm_takes_a_list_of_numbers(given, message):
+    with pytest.raises(InputError, match=message):
+        holm(given)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))

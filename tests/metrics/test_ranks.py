@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import polars as pl
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from rectransfer.errors import InputError
-from rectransfer.metrics import RelevantRanks, rank_relevant, ranks, ranks_from_lists
+from rectransfer.metrics import RelevantRanks, label_lists, rank_relevant, ranks, ranks_from_lists
 
 
 def naive_ranks(scores, relevant, exclude):
@@ -167,6 +169,44 @@ def test_lists_agree_with_scores():
 def test_bad_lists_are_refused(lists, message):
     with pytest.raises(InputError, match=message):
         ranks_from_lists(lists, frame(user_id=["a"], item_id=["x"]))
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy", "said", "rank"),
+    [
+        (["2", "1"], pl.col("rank").cast(pl.Int64), "pl.col('rank').cast(pl.Int64)", 2),
+        (
+            ["first", "second"],
+            pl.int_range(1, pl.len() + 1).over("user_id").alias("rank"),
+            "pl.int_range(1, pl.len() + 1).over('user_id').alias('rank')",
+            1,
+        ),
+    ],
+)
+def test_the_remedies_for_ranks_that_are_text_hold(words, remedy, said, rank):
+    lists = frame(user_id=["a", "a"], item_id=["x", "y"], rank=words)
+    test = frame(user_id=["a"], item_id=["x"])
+    with pytest.raises(InputError, match=re.escape(f"frame.with_columns({said})")):
+        ranks_from_lists(lists, test)
+
+    assert ranks_from_lists(lists.with_columns(remedy), test).ranks.tolist() == [rank]
+
+
+@pytest.mark.parametrize("ask", [ranks_from_lists, label_lists])
+@pytest.mark.parametrize(
+    ("kind", "change", "remedy"),
+    [
+        ("pandas.DataFrame", pl.DataFrame.to_pandas, "pl.from_pandas(frame)"),
+        ("polars.LazyFrame", pl.DataFrame.lazy, "frame.collect()"),
+        ("dict", pl.DataFrame.to_dict, "pl.DataFrame(data)"),
+    ],
+)
+def test_frames_of_another_make_are_refused_with_the_remedy(ask, kind, change, remedy):
+    lists, test = frame(user_id=["a"], item_id=["x"], rank=[1]), frame(user_id=["a"], item_id=["x"])
+    for name, frames in (("recommended", (change(lists), test)), ("test", (lists, change(test)))):
+        words = f"{name} is a {kind}; expected a polars.DataFrame: {remedy}"
+        with pytest.raises(InputError, match=re.escape(words)):
+            ask(*frames)
 
 
 @pytest.mark.parametrize("kind", [pl.Null, pl.String, pl.Int64])
