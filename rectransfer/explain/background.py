@@ -14,7 +14,7 @@ from rectransfer.explain.history import Entries, sums
 from rectransfer.ranking import Examples
 from rectransfer.scene import Scene
 
-__all__ = ["BACKGROUND", "Background", "sample_background"]
+__all__ = ["BACKGROUND", "Background", "require_drawable", "sample_background"]
 
 BACKGROUND: Final = 64
 """Rows of a background unless told otherwise."""
@@ -40,6 +40,17 @@ class Background:
         return len(self.signals)
 
 
+def require_drawable(n: int, seed: int) -> None:
+    """Refuse a size or a seed that nothing can be drawn with.
+
+    Raises:
+        InputError: `n` is no whole number from 1, or `seed` none from 0.
+    """
+    for what, value, least in ((f"a background of {n!r} rows", n, 1), (f"seed={seed!r}", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise InputError(f"{what}; expected a whole number from {least}")
+
+
 def sample_background(
     scene: Scene,
     examples: Examples,
@@ -61,9 +72,7 @@ def sample_background(
         InputError: `n` is no whole number from 1, `seed` none from 0, there is no user, or none has a
             candidate.
     """
-    for what, value, least in ((f"a background of {n!r} rows", n, 1), (f"seed={seed!r}", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{what}; expected a whole number from {least}")
+    require_drawable(n, seed)
     if not len(examples):
         raise InputError(f"a background of {n} rows from 0 users; expected at least 1")
     rng = np.random.default_rng(seed)

@@ -14,6 +14,7 @@ from rectransfer.explain import (
     reason_frame,
     reasons_for,
 )
+from rectransfer.explain.background import require_drawable
 from rectransfer.logs import InteractionLog
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.explaining import asked_items, explained, explainer_of
@@ -37,7 +38,11 @@ class Explains(Holder):
         Args:
             background: How many candidates of the model's own users to compare with.
             seed: Draws them; the same seed draws the same.
+
+        Raises:
+            InputError: `background` is no whole number from 1, or `seed` none from 0.
         """
+        require_drawable(background, seed)
         state, key = self._fitted, (background, seed)
         if key not in self._explainers or self._explainers[key][0] is not state:
             self._explainers[key] = state, explainer_of(state, background, seed)

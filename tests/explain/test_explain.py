@@ -349,6 +349,7 @@ def test_the_background_is_of_real_users(model: Recommender) -> None:
     [
         ({"seed": -1}, "seed=-1; expected a whole number from 0"),
         ({"seed": "a"}, "seed='a'; expected a whole number from 0"),
+        ({"seed": [1]}, "expected a whole number from 0"),
         ({"seed": 0.5}, "seed=0.5; expected a whole number from 0"),
         ({"background": 0}, "a background of 0 rows; expected a whole number from 1"),
         ({"background": "a"}, "a background of 'a' rows; expected a whole number from 1"),
