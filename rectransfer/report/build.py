@@ -8,21 +8,22 @@ import numpy as np
 import polars as pl
 
 from rectransfer.artefacts.card import read_card
+from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, require_log
 from rectransfer.recommend import Recommender, load_recommender
-from rectransfer.recommend.inputs import joined
+from rectransfer.recommend.inputs import history_of, joined
 from rectransfer.report.atlas import atlas
 from rectransfer.report.catalogue import read_catalogue
 from rectransfer.report.explained import explained
 from rectransfer.report.gate import gate
-from rectransfer.report.people import draw_people, people
+from rectransfer.report.people import draw_people, people, shown_items
 from rectransfer.report.provenance import limits, moment, provenance
-from rectransfer.report.result import Bridge, Report, Test
+from rectransfer.report.reach import reach
+from rectransfer.report.result import Report, Test
 from rectransfer.report.segments import segments
 from rectransfer.report.standings import standings
 from rectransfer.report.trial import Trial, run_trial
 from rectransfer.report.words import headline
-from rectransfer.transfer import Coverage
 
 __all__ = ["build_report"]
 
@@ -32,8 +33,8 @@ def build_report(
     test: InteractionLog,
     catalogue: Any,
     *,
-    history: InteractionLog | None = None,
-    rivals: Mapping[str, pl.DataFrame] | None = None,
+    history: InteractionLog | pl.DataFrame | None = None,
+    rivals: Mapping[str, Any] | None = None,
     columns: Mapping[str, str] | None = None,
     title: str = "Recommendation report",
     k: int = 10,
@@ -46,35 +47,40 @@ def build_report(
         model: Fitted, or the folder of a saved one, whose card then stands on the page.
         test: What came after the model's log.
         catalogue: Titles and categories, as `read_catalogue` takes them.
-        history: What the test's users did besides the model's own log.
-        rivals: Other models on the same users: `user_id`, `ndcg@10` and `hit_rate@10`, by what to call them.
+        history: What the test's users did besides the model's own log: a log, or a frame of one.
+        rivals: Other models on the same users, by what to call them: polars or pandas frames of `user_id`,
+            `ndcg@10` and `hit_rate@10`.
         columns: Your names of the catalogue's columns to ours.
         title: Of the page.
         k: The length of the lists.
-        n_users: At most; where there are more, that many are drawn.
+        n_users: At most, and at least two; where there are more, that many are drawn.
         seed: Draws them, the users to look at, and the intervals.
 
     Returns:
         The report; equal input and seed give an equal one.
 
     Raises:
-        InputError: The test holds nothing new, ids differ in type, or the catalogue can't be used.
+        InputError: The test holds nothing new, ids differ in type, or the history, the catalogue, a rival or
+            a number can't be used.
         NotFittedError: The model isn't fitted.
         ArtefactError: The folder can't be loaded.
     """
     require_log(test, "build_report(test)")
+    _require_whole("n_users", n_users, 2)
+    _require_whole("seed", seed, 0)
+    added = None if history is None else history_of(history)
     folder = None if isinstance(model, Recommender) else Path(model)
     loaded = model if isinstance(model, Recommender) else load_recommender(model)
     state = loaded.state
     named = read_catalogue(catalogue, columns=columns, like=state.items.dtype)
     named.require(state.items)
-    trial = run_trial(loaded, test, history=history, k=k, n_users=n_users, seed=seed, known=loaded.state.log)
+    trial = run_trial(loaded, test, history=added, k=k, n_users=n_users, seed=seed, known=loaded.state.log)
     judged = gate(loaded.verdict)
     models = standings(trial, rivals, seed=seed)
     parts = segments(trial, named, _sourced(loaded), seed=seed)
     drawn = draw_people(trial, seed)
-    told = explained(loaded, trial, drawn, history, named, seed=seed)
-    log = state.log if history is None else joined(state.log, history)
+    told = explained(loaded, trial, drawn, added, named, seed=seed)
+    log = state.log if added is None else joined(state.log, added)
     return Report(
         title=title,
         headline=headline(models, judged, parts, k=k),
@@ -82,15 +88,20 @@ def build_report(
         models=models,
         gate=judged,
         segments=parts,
-        bridges=tuple(_bridge(name, found) for name, found in state.coverage.items()),
+        bridges=reach(loaded),
         atlas=atlas(state.scene.evidence, state.items, trial.buyers, named, seed=seed),
         signals=told.signals,
         people=people(drawn, trial, log, named, reasons=told.reasons, because=told.because),
-        limits=limits(trial, named, judged),
+        limits=limits(trial, named, judged, shown_items(drawn, log, named)),
         provenance=provenance(
             loaded, test, card=None if folder is None else read_card(folder), folder=folder, seed=seed
         ),
     )
+
+
+def _require_whole(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{name}={value!r}; expected a whole number from {least}")
 
 
 def _test(trial: Trial, test: InteractionLog) -> Test:
@@ -114,13 +125,3 @@ def _sourced(model: Recommender) -> pl.Series | None:
     if not known:
         return None
     return state.items.take(np.flatnonzero(np.any(known, axis=0)))
-
-
-def _bridge(name: str, found: Coverage) -> Bridge:
-    source = "The source" if name == "source" else f"Source {name.removeprefix('source')}"
-    rows = (
-        ("items", found.items, found.n_items, found.all_items),
-        ("interactions", found.interactions, found.n_interactions, found.all_interactions),
-        ("users with at least one of them", found.users, found.n_users, found.all_users),
-    )
-    return Bridge(source, tuple((what, share, f"{n:,} of {of:,}") for what, share, n, of in rows))

@@ -13,7 +13,7 @@ from rectransfer.errors import InputError
 from rectransfer.texts import as_text
 from rectransfer.vocabulary import Vocabulary, as_ids
 
-__all__ = ["CATEGORY", "TITLE", "Catalogue", "read_catalogue"]
+__all__ = ["CATEGORY", "TITLE", "Catalogue", "framed", "read_catalogue"]
 
 TITLE: Final = "title"
 CATEGORY: Final = "category"
@@ -95,15 +95,18 @@ def read_catalogue(
         like: What ids in text files are read as: the type of the model's.
 
     Raises:
-        InputError: The file cannot be read; a column is missing; a title or category is no text; an id is
-            null, no id at all, or there twice with different titles.
+        InputError: The file cannot be read; a column is missing, or one that `columns` names; a title or
+            category is no text; an id is null, no id at all, or there twice with different titles.
     """
     if isinstance(data, Catalogue):
         return data
     if isinstance(data, str | Path):
         frame, name = _read(Path(data), columns, like), str(data)
     else:
-        frame, name = _chosen(_framed(data), columns, "the catalogue"), "the catalogue"
+        frame, name = (
+            _chosen(framed(data, "a catalogue is a file or"), columns, "the catalogue"),
+            "the catalogue",
+        )
     try:
         ids = as_ids(frame[Columns.Item], Columns.Item)
     except InputError as error:
@@ -155,20 +158,37 @@ def _whole(text: pl.Series, path: Path) -> pl.Series:
     return whole
 
 
-def _framed(data: Any) -> pl.DataFrame:
-    if isinstance(data, pl.LazyFrame):
-        return data.collect()
-    if isinstance(data, pl.DataFrame):
-        return data
-    if type(data).__module__.partition(".")[0] == "pandas":
-        return pl.from_pandas(data)
-    raise InputError(f"a catalogue is a file or a polars or pandas frame, got a {type(data).__name__}")
+def framed(data: Any, expected: str) -> pl.DataFrame:
+    """A polars or pandas frame as a polars frame.
+
+    Args:
+        data: What was given.
+        expected: What "a polars or pandas frame" follows in an error.
+
+    Raises:
+        InputError: It is something else, or a column mixes types.
+    """
+    kind = type(data)
+    try:
+        if isinstance(data, pl.LazyFrame):
+            return data.collect()
+        if isinstance(data, pl.DataFrame):
+            return data
+        if (kind.__module__.partition(".")[0], kind.__name__) == ("pandas", "DataFrame"):
+            return pl.from_pandas(data)
+    except (*_PROBLEMS, TypeError, ValueError) as error:  # Arrow's own errors are among them
+        raise InputError(
+            f"{expected} a polars or pandas frame; this {kind.__name__} cannot be read ({str(error)[:200]}); "
+            "a column that mixes types has to be made one, as text: frame[NAME].astype(str)"
+        ) from error
+    raise InputError(
+        f"{expected} a polars or pandas frame, got a {kind.__name__}; polars.DataFrame(data) takes dicts and "
+        "lists"
+    )
 
 
 def _chosen(frame: pl.DataFrame, columns: Mapping[str, str] | None, name: str) -> pl.DataFrame:
-    theirs = {
-        ours: yours for yours, ours in (columns or {}).items() if ours in _NAMES and yours in frame.columns
-    }
+    theirs = _renamed(frame.columns, columns or {}, name)
     for ours in (Columns.Item, TITLE):
         if theirs.get(ours, ours) not in frame.columns:
             raise InputError(
@@ -177,6 +197,22 @@ def _chosen(frame: pl.DataFrame, columns: Mapping[str, str] | None, name: str) -
             )
     found = {ours: theirs.get(ours, ours) for ours in _NAMES}
     return frame.select(pl.col(yours).alias(ours) for ours, yours in found.items() if yours in frame.columns)
+
+
+def _renamed(present: list[str], columns: Mapping[str, str], name: str) -> dict[str, str]:
+    """Our names to the caller's, of those that `columns` speaks of."""
+    told = f"its columns are {', '.join(present)}"
+    if strange := [ours for ours in columns.values() if ours not in _NAMES]:
+        raise InputError(
+            f"{name}: columns maps to {strange[0]!r}, and a catalogue has {', '.join(_NAMES)}; map your "
+            f"names to these: columns={{'NAME': {_NAMES[0]!r}}}, on the command line --catalogue-columns "
+            f"NAME={_NAMES[0]}; {told}"
+        )
+    if absent := [yours for yours in columns if yours not in present]:
+        raise InputError(f"{name}: columns names {absent[0]!r}, which isn't there; {told}")
+    if len(set(columns.values())) < len(columns):
+        raise InputError(f"{name}: columns maps two names to one: {dict(columns)}; leave one of them out")
+    return {ours: yours for yours, ours in columns.items()}
 
 
 def _words(frame: pl.DataFrame, column: str, name: str) -> pl.Series:

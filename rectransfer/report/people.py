@@ -14,7 +14,7 @@ from rectransfer.report.details import Advice, Because, Person
 from rectransfer.report.segments import kinds_of_users
 from rectransfer.report.trial import OURS, Trial
 
-__all__ = ["SHOWN", "Drawn", "draw_people", "people"]
+__all__ = ["SHOWN", "Drawn", "draw_people", "people", "shown_items"]
 
 _SHOWN_HISTORY: Final = 8
 SHOWN: Final = 5
@@ -96,7 +96,29 @@ def _person(
 
 def _history(log: InteractionLog, mine: pl.Expr, catalogue: Catalogue) -> tuple[tuple[str, int], ...]:
     """The latest titles, and how many different items each stands for."""
-    own = log.frame.filter(mine).sort(Columns.Timestamp, descending=True, maintain_order=True)
-    titles = catalogue.titles(own[Columns.Item].unique(maintain_order=True))
+    titles = catalogue.titles(_latest(log, mine))
     counted = titles.to_frame().group_by(titles.name, maintain_order=True).len("n").head(_SHOWN_HISTORY)
     return tuple((title, int(n)) for title, n in counted.iter_rows())
+
+
+def _latest(log: InteractionLog, mine: pl.Expr) -> pl.Series:
+    """Different items of a user, the last one first."""
+    own = log.frame.filter(mine).sort(Columns.Timestamp, descending=True, maintain_order=True)
+    return own[Columns.Item].unique(maintain_order=True)
+
+
+def shown_items(drawn: tuple[Drawn, ...], log: InteractionLog, catalogue: Catalogue) -> pl.Series:
+    """The items behind the titles that stand in the histories of the users to look at, each once.
+
+    Args:
+        drawn: Whom.
+        log: What users did before the test.
+        catalogue: Titles.
+    """
+    found = [log.frame[Columns.Item].clear()]
+    for one in drawn:
+        items = _latest(log, pl.col(Columns.User) == one.user)
+        titles = catalogue.titles(items)
+        latest = titles.unique(maintain_order=True).head(_SHOWN_HISTORY)
+        found.append(items.filter(titles.is_in(latest.implode())))
+    return pl.concat(found).unique(maintain_order=True)

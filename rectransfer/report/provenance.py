@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
+
 from rectransfer.artefacts import library_versions
 from rectransfer.artefacts.card import CHECKSUM
 from rectransfer.columns import Columns
@@ -67,8 +69,15 @@ def provenance(
     return found
 
 
-def limits(trial: Trial, catalogue: Catalogue, gate: Gate) -> tuple[str, ...]:
-    """What the page doesn't show, a sentence each."""
+def limits(trial: Trial, catalogue: Catalogue, gate: Gate, shown: pl.Series) -> tuple[str, ...]:
+    """What the page doesn't show, a sentence each.
+
+    Args:
+        trial: Of the model that ships.
+        catalogue: Titles and categories.
+        gate: What was measured before.
+        shown: Ids of the items in the histories that the page shows.
+    """
     found = [
         "This is a test on what users did by themselves. What they would do with other recommendations in "
         "front of them, only a live test shows.",
@@ -95,6 +104,12 @@ def limits(trial: Trial, catalogue: Catalogue, gate: Gate) -> tuple[str, ...]:
         found.append(
             f"{untitled:,} of the {shelf.len():,} items on sale have no title in the catalogue; they appear "
             "by their id."
+        )
+    if nameless := catalogue.untitled(shown.filter(~shown.is_in(shelf.implode()))):
+        found.append(
+            f"{nameless:,} {'item' if nameless == 1 else 'items'} in the histories shown, not on sale here, "
+            f"{'has' if nameless == 1 else 'have'} no title in the catalogue and "
+            f"{'appears by its id' if nameless == 1 else 'appear by their id'}."
         )
     if not catalogue.has_categories:
         found.append(

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.util import find_spec
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rectransfer.errors import MissingExtraError
 from rectransfer.metrics import Interval
@@ -31,6 +31,11 @@ _DRAWN: Final = {  # in a box of 12
     "p": "M6 .8 11.2 4.6 9.2 10.8H2.8L.8 4.6Z",
     ".": "M6 3.5a2.5 2.5 0 1 0 .01 0Z",
 }
+_UNSEEN: Final = {
+    **dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "\ufffd"),
+    **dict.fromkeys(map(ord, "\t\n\f\r"), " "),
+}
+"""Control characters, which HTML has no place for, and what stands for them."""
 
 
 def require_extra() -> None:
@@ -68,7 +73,12 @@ def _environment() -> "Environment":
 
     loader = PackageLoader("rectransfer.report")
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: value if isinstance(value, Markup) else _shown(value),
     )
     environment.filters.update(
         percent=lambda share: f"{100 * share:.1f}%",
@@ -90,6 +100,11 @@ def _environment() -> "Environment":
         draw=lambda atlas: Markup(_draw(atlas)),  # noqa: S704 (digits and words of ours alone)
     )
     return environment
+
+
+def _shown(value: Any) -> Any:
+    """Words without control characters."""
+    return value.translate(_UNSEEN) if isinstance(value, str) else value
 
 
 def _draw(atlas: Atlas) -> str:

@@ -147,7 +147,8 @@ class Bridge:
 
     Attributes:
         source: What it is called.
-        shares: Shares of the target's items, interactions and users, 0 to 1, with the counts in words.
+        shares: What is reached of the target's items, interactions and users, in words, by shared items or by
+            shared users; each with its share, 0 to 1, and the counts in words.
     """
 
     source: str

@@ -24,8 +24,8 @@ def write_report(
     catalogue: Any,
     path: str | Path,
     *,
-    history: InteractionLog | None = None,
-    rivals: Mapping[str, pl.DataFrame] | None = None,
+    history: InteractionLog | pl.DataFrame | None = None,
+    rivals: Mapping[str, Any] | None = None,
     columns: Mapping[str, str] | None = None,
     title: str = "Recommendation report",
     k: int = 10,
@@ -41,12 +41,12 @@ def write_report(
         test: What came after the model's log.
         catalogue: Titles and categories.
         path: The file to write; one of that name is replaced once the new one is whole.
-        history: What the test's users did besides the model's own log.
-        rivals: Other models on the same users.
+        history: What the test's users did besides the model's own log: a log, or a frame of one.
+        rivals: Other models on the same users, as `build_report` takes them.
         columns: Your names of the catalogue's columns to ours.
         title: Of the page.
         k: The length of the lists.
-        n_users: At most.
+        n_users: At most, and at least two.
         seed: Of all that is drawn.
 
     Returns:

@@ -70,14 +70,19 @@ def config() -> RecommenderConfig:
 
 
 @pytest.fixture(scope="session")
-def model(planted: PlantedDomains, config: RecommenderConfig) -> Recommender:
-    """With the source."""
-    settings = PretrainConfig(
+def settings() -> PretrainConfig:
+    """Of sources, as small as it gets."""
+    return PretrainConfig(
         item2vec=Item2Vec(dimensions=4, epochs=2),
         train=TrainConfig(epochs=1),
         neighbours_l2=(100.0,),
         **_TINY,  # type: ignore[arg-type]
     )
+
+
+@pytest.fixture(scope="session")
+def model(planted: PlantedDomains, config: RecommenderConfig, settings: PretrainConfig) -> Recommender:
+    """With the source."""
     source = pretrain(planted.source, config=settings, deterministic=True)
     return Recommender(source, config=config).fit(planted.target, items=planted.target_catalogue.ids)
 

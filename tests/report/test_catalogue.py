@@ -47,10 +47,38 @@ def test_names_of_ones_own():
         read_catalogue(theirs, columns={"sku": "item_id"})
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {"zz": "item_id"},
+            "columns names 'zz', which isn't there; its columns are item_id, title, category",
+        ),
+        (
+            {"title": "user_id"},
+            r"columns maps to 'user_id', and a catalogue has item_id, title, category; map your .* "
+            "--catalogue-columns NAME=item_id; its columns are item_id, title, category",
+        ),
+        ({"title": "title", "category": "title"}, "columns maps two names to one"),
+    ],
+)
+@pytest.mark.parametrize("as_file", [False, True])
+def test_names_that_are_none(tmp_path, columns, message, as_file):
+    GOOD.write_csv(tmp_path / "a.csv")
+    with pytest.raises(InputError, match=message):
+        read_catalogue(tmp_path / "a.csv" if as_file else GOOD, columns=columns)
+
+
 def test_pandas_frames():
     pytest.importorskip("pandas")
 
     assert read_catalogue(GOOD.to_pandas()).frame.equals(read_catalogue(GOOD).frame)
+    with pytest.raises(InputError, match="a catalogue is a file or a polars or pandas frame, got a Series"):
+        read_catalogue(GOOD.to_pandas()["title"])
+    mixed = GOOD.to_pandas()
+    mixed["title"] = ["Tea", 7]
+    with pytest.raises(InputError, match=r"this DataFrame cannot be read .* frame\[NAME\]\.astype"):
+        read_catalogue(mixed)
 
 
 def test_what_is_there_twice():

@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import re
 import sys
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -11,8 +13,13 @@ from rectransfer.artefacts.card import card_sha256, read_card
 from rectransfer.errors import InputError, MissingExtraError
 from rectransfer.evaluation import evaluate
 from rectransfer.logs import InteractionLog
+from rectransfer.pretrained import pretrain
+from rectransfer.recommend import Recommender, load_recommender
+from rectransfer.recommend.gate import Verdict
 from rectransfer.report import build_report, render, write_report
 from rectransfer.report.explained import Explained
+from rectransfer.report.reach import reach
+from rectransfer.transfer import Coverage
 
 
 def test_the_numbers_are_those_of_evaluate(report, model, later):
@@ -84,8 +91,17 @@ def test_a_rival_that_is_better_is_named(model, later, products):
         ),
         (
             pl.DataFrame({"user_id": [1], "ndcg@10": [0.1], "hit_rate@10": [0.0]}),
-            "needs each user_id once, as",
+            r"needs each user_id once, as String, and has Int64; cast it: .*cast\(pl\.String\)",
         ),
+        (
+            pl.DataFrame({"user_id": ["a", "a"], "ndcg@10": [0.1, 0.2], "hit_rate@10": [0.0, 0.0]}),
+            r"needs each user_id once, and has 'a' several times; take the mean",
+        ),
+        (
+            pl.DataFrame({"user_id": ["a", None], "ndcg@10": [0.1, 0.2], "hit_rate@10": [0.0, 0.0]}),
+            r"rival 'Other': column 'user_id' has 1 nulls",
+        ),
+        ({"user_id": ["a"]}, r"rival 'Other' is a polars or pandas frame, got a dict; polars\.DataFrame"),
     ],
 )
 def test_rivals_are_compared_on_the_same_users(model, later, products, frame, message):
@@ -93,6 +109,173 @@ def test_rivals_are_compared_on_the_same_users(model, later, products, frame, me
         build_report(model, later, products, rivals={"Other": frame})
     with pytest.raises(InputError, match="is in the comparison already"):
         build_report(model, later, products, rivals={"Best sellers": zeros(later)})
+    with pytest.raises(
+        InputError, match=r"rivals are frames of user_id, ndcg@10, hit_rate@10 by what .* list"
+    ):
+        build_report(model, later, products, rivals=[zeros(later)])
+    with pytest.raises(InputError, match="rivals: 7 is no name"):
+        build_report(model, later, products, rivals={7: zeros(later)})
+
+
+@pytest.mark.parametrize("column", ["ndcg@10", "hit_rate@10"])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (pl.lit("high"), r"is String, expected numbers from 0 to 1; cast it: "),
+        (pl.lit(float("nan")), r"is NaN for .* users measured; where nothing was found .*fill_nan"),
+        (pl.lit(31.5), r"lies outside 0 to 1 for .* users measured, the first is 31\.5; if it is in percent"),
+        (pl.lit(-0.1), r"lies outside 0 to 1 for .* the first is -0\.1"),
+        (pl.lit(float("inf")), r"lies outside 0 to 1 for .* the first is inf"),
+    ],
+)
+def test_values_that_rivals_cannot_have(model, later, products, column, values, message):
+    odd = zeros(later).with_columns(values.alias(column))
+    with pytest.raises(InputError, match=f"rival 'Other': column '{column}' {message}"):
+        build_report(model, later, products, rivals={"Other": odd})
+
+
+def test_rivals_may_be_pandas_frames(model, later, products):
+    pytest.importorskip("pandas")
+    half = zeros(later).with_columns(pl.lit(0.5).alias("ndcg@10"))
+
+    found, same = (
+        build_report(model, later, products, rivals={"Half": frame}).models
+        for frame in (half.to_pandas(), half.with_columns(pl.col("user_id").cast(pl.Categorical)))
+    )
+
+    assert found == same
+    assert next(row for row in found if row.label == "Half").quality.mean == 0.5
+
+
+def test_a_history_may_be_a_frame(model, later, products, planted):
+    stranger = planted.source.frame.head(5).with_columns(user_id=pl.lit("stranger 0"))
+    history = InteractionLog.from_frame(stranger, name="history")
+
+    found = build_report(model, later, products, history=history)
+
+    assert found.test.n_unknown == 1
+    assert build_report(model, later, products, history=stranger) == found
+    assert build_report(model, later, products, history=stranger.clear()).test.n_unknown == 2
+    with pytest.raises(InputError, match=r"history: a log is made from a polars, pandas or pyarrow table"):
+        build_report(model, later, products, history=stranger.to_dicts())
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"n_users": 1}, "n_users=1; expected a whole number from 2"),
+        ({"n_users": 0}, "n_users=0; expected"),
+        ({"n_users": 9.5}, r"n_users=9\.5; expected"),
+        ({"n_users": 9, "seed": -1}, "seed=-1; expected a whole number from 0"),
+        ({"seed": True}, "seed=True; expected"),
+    ],
+)
+def test_numbers_that_are_none(model, later, products, numbers, message):
+    with pytest.raises(InputError, match=message):
+        build_report(model, later, products, **numbers)
+
+
+def test_what_a_source_reaches_by_items(report, model):
+    found = model.coverage
+    assert [(what, share) for what, share, _ in report.bridges[0].shares] == [
+        ("items", found.items),
+        ("interactions", found.interactions),
+        ("users with at least one of them", found.users),
+    ]
+
+
+@pytest.fixture(scope="module")
+def sharing(planted, config, settings):
+    """Models whose source shares users with them and no item: with it and without it, by what ships."""
+    known = planted.target.users.ids[:30].to_list()
+    users = planted.source.users.ids.to_list()
+    names = dict(zip(users, [*known, *users[len(known) :]], strict=True))
+    source = planted.source.frame.with_columns(
+        pl.col("user_id").replace_strict(names), item_id=pl.lit("only in the source ") + pl.col("item_id")
+    )
+    log = InteractionLog.from_frame(source, name="source")
+    learned = pretrain(log, config=settings, deterministic=True)
+    apart = Recommender(learned, config=config).fit(planted.target)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[Verdict.__module__], "_FEWEST", 1_000)  # unmeasured, the transfer ships
+        together = Recommender(learned, config=config).fit(planted.target)
+    return {model.verdict.ships: model for model in (apart, together)}
+
+
+@pytest.mark.parametrize("ships", ["transfer", "target"])
+def test_what_a_source_reaches_by_users(sharing, later, planted, products, tmp_path, ships):
+    taken = planted.target.frame.filter(pl.col("user_id").is_in(planted.target.users.ids[:30].implode()))
+    rows = (
+        ("users known from the source", 0.75, "30 of 40"),
+        ("what they took: interactions", taken.height / len(planted.target)),
+        ("what they took: items", taken["item_id"].n_unique() / planted.target.n_items),
+    )
+
+    found = build_report(sharing[ships], later, products)
+    shares = found.bridges[0].shares
+
+    assert shares[0] == rows[0]
+    assert [row[:2] for row in shares[1:]] == list(rows[1:])
+    assert "users with at least one of them" not in render(found)
+    sharing[ships].save(tmp_path / "model")
+    assert reach(load_recommender(tmp_path / "model")) == found.bridges
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ((25, 150, 30), ("users known from the source", "what they took: interactions")),
+        ((20, 150, 40), ("items", "interactions", "users with at least one of them")),
+        ((20, 150, 30), ("items", "interactions", "users")),
+    ],
+)
+def test_of_a_source_that_a_model_has_forgotten(alone, counts, words):
+    """All items with not all interactions are those of shared users, and so the other way round."""
+    coverage = Coverage(*counts, 25, len(alone.state.log), 40)
+    state = replace(alone.state, coverage={"source": coverage})
+
+    shares = reach(Recommender.of(state, alone.config))[0].shares
+
+    assert tuple(what for what, *_ in shares)[: len(words)] == words
+
+
+def test_a_source_with_linked_items_reaches_items(planted, model, config):
+    """The source has items under the target's ids besides those that are linked."""
+    ours, theirs = planted.target.items.ids, model.pretrained[0].items.vocabulary.ids
+    link = dict(zip(ours[:15], theirs[:15], strict=True))
+    linked = Recommender(model.pretrained[0], config=config).fit(planted.target, link=link)
+
+    assert reach(linked)[0].shares[0] == ("items", linked.coverage.items, f"15 of {planted.target.n_items}")
+
+
+def test_untitled_items_of_the_source_are_counted_too(sharing, later, products):
+    shelf = products.with_columns(title=pl.lit("Tea ") + pl.col("item_id"))
+
+    found = build_report(sharing["transfer"], later, shelf)
+
+    nameless = {
+        title
+        for person in found.people
+        for title, _ in person.history
+        if title.startswith("Item only in the")
+    }
+    assert len(nameless) > 1
+    told = f"{len(nameless)} items in the histories shown, not on sale here, have no title in the catalogue"
+    assert any(one.startswith(told) for one in found.limits)
+    assert not any("items on sale have no title" in one for one in found.limits)
+
+
+def test_control_characters_are_not_written(model, later, products):
+    odd = "Te\x00a\x1b[31m\x7f\x85\tgreen\r\nfresh"
+    named = products.with_columns(title=pl.lit(odd), category=pl.lit("Dri\x00nks"))
+
+    page = render(build_report(model, later, named, title="A\x00B", rivals={"C\x01D": zeros(later)}))
+
+    assert "Te\ufffda\ufffd[31m\ufffd\ufffd green  fresh" in page
+    assert "Dri\ufffdnks" in page
+    assert "<title>A\ufffdB</title>" in page
+    assert "C\ufffdD" in page
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", page)
 
 
 def test_segments_part_the_users(report):
