@@ -155,7 +155,7 @@ USERS = UserTable(Vocabulary.from_ids(["v", "w", "x"]), np.ones((3, 2)), TABLE.v
 
 
 def test_shared_users() -> None:
-    expected = Coverage(3, 3, 2, all_items=3, all_interactions=5, all_users=3)
+    expected = Coverage(3, 3, 2, all_items=3, all_interactions=5, all_users=3, by="users")
     assert user_coverage(USERS, TARGET) == expected
     assert user_coverage(USERS.vocabulary, TARGET) == expected
     with pytest.raises(InputError, match=r"target's users ids are String.*cast"):

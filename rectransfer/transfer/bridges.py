@@ -1,6 +1,6 @@
 """What source and target share, and whether that is enough to go over."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -79,8 +79,8 @@ def bridges(
         raise InputError(f"min_coverage={min_coverage}; expected a share from 0 to 1")
     theirs = source_items.vocabulary if isinstance(source_items, EmbeddingTable) else source_items
     users = source_users.vocabulary if isinstance(source_users, UserTable) else source_users
-    nothing = Coverage(0, 0, 0, target.n_items, len(target), target.n_users)
-    by_item, by_user = nothing, nothing
+    by_item = Coverage(0, 0, 0, target.n_items, len(target), target.n_users)
+    by_user = replace(by_item, by="users")
     if link is not None:
         linked = link_pairs(link, target.items if catalogue is None else catalogue, theirs)[TARGET]
         linked = linked.filter(target.items.rows(linked) >= 0)

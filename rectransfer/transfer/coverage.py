@@ -1,6 +1,7 @@
 """How much of the target a bridge reaches."""
 
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import polars as pl
 
@@ -24,6 +25,7 @@ class Coverage:
         all_items: All of the target's items.
         all_interactions: All of its interactions.
         all_users: All of its users.
+        by: Whether shared items or shared users are what reaches.
 
     Examples:
         >>> coverage = Coverage(3, 90, 8, all_items=4, all_interactions=100, all_users=8)
@@ -39,6 +41,7 @@ class Coverage:
     all_items: int
     all_interactions: int
     all_users: int
+    by: Literal["items", "users"] = "items"
 
     @property
     def items(self) -> float:
@@ -58,7 +61,8 @@ class Coverage:
     def as_dict(self) -> dict[str, float | int]:
         """Shares and counts, for a card or a report."""
         shares = {"items": self.items, "interactions": self.interactions, "users": self.users}
-        return {**shares, **asdict(self)}
+        counts = {name: value for name, value in asdict(self).items() if name != "by"}
+        return {**shares, **counts}
 
     def __str__(self) -> str:
         return (
@@ -94,6 +98,7 @@ def user_coverage(users: UserTable | Vocabulary, target: InteractionLog) -> Cove
         all_items=target.n_items,
         all_interactions=len(target),
         all_users=target.n_users,
+        by="users",
     )
 
 

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import re
 import sys
-from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -19,7 +18,6 @@ from rectransfer.recommend.gate import Verdict
 from rectransfer.report import build_report, render, write_report
 from rectransfer.report.explained import Explained
 from rectransfer.report.reach import reach
-from rectransfer.transfer import Coverage
 
 
 def test_the_numbers_are_those_of_evaluate(report, model, later):
@@ -219,24 +217,6 @@ def test_what_a_source_reaches_by_users(sharing, later, planted, products, tmp_p
     assert "users with at least one of them" not in render(found)
     sharing[ships].save(tmp_path / "model")
     assert reach(load_recommender(tmp_path / "model")) == found.bridges
-
-
-@pytest.mark.parametrize(
-    ("counts", "words"),
-    [
-        ((25, 150, 30), ("users known from the source", "what they took: interactions")),
-        ((20, 150, 40), ("items", "interactions", "users with at least one of them")),
-        ((20, 150, 30), ("items", "interactions", "users")),
-    ],
-)
-def test_of_a_source_that_a_model_has_forgotten(alone, counts, words):
-    """All items with not all interactions are those of shared users, and so the other way round."""
-    coverage = Coverage(*counts, 25, len(alone.state.log), 40)
-    state = replace(alone.state, coverage={"source": coverage})
-
-    shares = reach(Recommender.of(state, alone.config))[0].shares
-
-    assert tuple(what for what, *_ in shares)[: len(words)] == words
 
 
 def test_a_source_with_linked_items_reaches_items(planted, model, config):
