@@ -63,7 +63,7 @@ bench-accuracy-quick: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/accuracy.py --quick $(BENCH_ARGS)
 	$(BIN)/python tests/benchmarks/render.py --cells results/quick --page results/quick/results.md
 
-# The large log takes half an hour and 2 GB; RecTools and ranx are installed into a scratch environment.
+# Twenty minutes on a quiet machine, the large log ten of them and 2 GB; RecTools and ranx are installed into a scratch environment.
 bench-speed: $(VENV)/.installed-dev
 	@set -e; for name in pretraining large metrics reading retrieval startup compression; do \
 		echo "== $$name"; $(ONE_THREAD) $(BIN)/python tests/benchmarks/speed/$$name.py; done
