@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # From left to right. Rooms in one group don't know of each other.
 ORDER = (
     {"errors", "columns"},
-    {"vocabulary", "texts", "artefacts", "engines"},
+    {"vocabulary", "texts", "whole", "artefacts", "engines"},
     {"logs"},
     {"sequences"},
     {"embeddings"},

@@ -13,6 +13,7 @@ from rectransfer.explain.formula import Doubles
 from rectransfer.explain.history import Entries, sums
 from rectransfer.ranking import Examples
 from rectransfer.scene import Scene
+from rectransfer.whole import require_whole
 
 __all__ = ["BACKGROUND", "Background", "require_drawable", "sample_background"]
 
@@ -46,9 +47,8 @@ def require_drawable(n: int, seed: int) -> None:
     Raises:
         InputError: `n` is no whole number from 1, or `seed` none from 0.
     """
-    for what, value, least in ((f"a background of {n!r} rows", n, 1), (f"seed={seed!r}", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{what}; expected a whole number from {least}")
+    require_whole(f"a background of {n!r} rows", n, 1)
+    require_whole(f"seed={seed!r}", seed, 0)
 
 
 def sample_background(

@@ -15,6 +15,7 @@ from rectransfer.explain.formula import Doubles
 from rectransfer.explain.templates import ENGLISH, Templates
 from rectransfer.texts import as_text
 from rectransfer.vocabulary import as_ids
+from rectransfer.whole import require_whole
 
 __all__ = ["Reason", "reason_frame", "reasons_for", "titles_of"]
 
@@ -193,8 +194,7 @@ def reasons_for(
         InputError: As `titles_of`; `most` is no whole number from 1, `least` no number in [0, 1), or
             `templates` are none.
     """
-    if isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 1:
-        raise InputError(f"most={most!r}; expected a whole number from 1")
+    require_whole(f"most={most!r}", most, 1)
     if not isinstance(least, int | float | np.integer | np.floating) or not 0 <= least < 1:
         raise InputError(f"least={least!r}; expected a number from 0 up to, but not, 1")
     if not isinstance(templates, Templates):

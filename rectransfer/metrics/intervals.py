@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from rectransfer.errors import InputError
 from rectransfer.metrics.floats import Floats, as_floats
+from rectransfer.whole import require_whole
 
 __all__ = ["Interval", "bootstrap_mean", "holm", "paired_bootstrap"]
 
@@ -140,9 +141,8 @@ def _values(values: npt.ArrayLike, name: str) -> Floats:
 
 
 def _resampled_means(values: Floats, n: int, level: float, seed: int) -> Floats:
-    for name, value, least in (("n", n, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{name}={value!r}; expected a whole number from {least}")
+    require_whole(f"n={n!r}", n, 1)
+    require_whole(f"seed={seed!r}", seed, 0)
     if not isinstance(level, int | float | np.integer | np.floating) or not 0 < level < 1:
         raise InputError(f"level={level!r}; expected a number between 0 and 1, such as 0.95")
     generator = np.random.default_rng(seed)

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from rectransfer.artefacts.card import read_card
-from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, require_log
 from rectransfer.recommend import Recommender, load_recommender
 from rectransfer.recommend.inputs import history_of, joined
@@ -24,6 +23,7 @@ from rectransfer.report.segments import segments
 from rectransfer.report.standings import standings
 from rectransfer.report.trial import Trial, run_trial
 from rectransfer.report.words import headline
+from rectransfer.whole import require_whole
 
 __all__ = ["build_report"]
 
@@ -66,8 +66,8 @@ def build_report(
         ArtefactError: The folder can't be loaded.
     """
     require_log(test, "build_report(test)")
-    _require_whole("n_users", n_users, 2)
-    _require_whole("seed", seed, 0)
+    require_whole(f"n_users={n_users!r}", n_users, 2)
+    require_whole(f"seed={seed!r}", seed, 0)
     added = None if history is None else history_of(history)
     folder = None if isinstance(model, Recommender) else Path(model)
     loaded = model if isinstance(model, Recommender) else load_recommender(model)
@@ -97,11 +97,6 @@ def build_report(
             loaded, test, card=None if folder is None else read_card(folder), folder=folder, seed=seed
         ),
     )
-
-
-def _require_whole(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"{name}={value!r}; expected a whole number from {least}")
 
 
 def _test(trial: Trial, test: InteractionLog) -> Test:
