@@ -71,6 +71,7 @@ bench-speed: $(VENV)/.installed-dev
 
 bench-ablation: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/ablation.py
+	$(ONE_THREAD) $(BIN)/python tests/benchmarks/ablation_departments.py
 
 bench-options: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/options.py

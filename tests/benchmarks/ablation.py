@@ -74,10 +74,14 @@ class Stage:
 def rehearsal(data: PublicData, seed: int) -> Task:
     """A launch of other stores, ten weeks earlier, in what the real one's source did."""
     others = launch(groceries(data, "the ablation"), 40, 0).others
-    week = pl.col("week") + EARLIER
     kept = data.raw.join(others.select("household_id").unique(), on="household_id", how="semi")
-    raw = kept.filter(pl.col("week") <= LAST_WEEK).with_columns(week.cast(data.raw.schema["week"]))
-    return store_launch(replace(data, raw=raw), n_stores=STORES, stores_seed=seed)
+    return store_launch(earlier(replace(data, raw=kept)), n_stores=STORES, stores_seed=seed)
+
+
+def earlier(data: PublicData) -> PublicData:
+    """The same, as if the weeks that are tested were those before them."""
+    week = (pl.col("week") + EARLIER).cast(data.raw.schema["week"])
+    return replace(data, raw=data.raw.filter(pl.col("week") <= LAST_WEEK).with_columns(week))
 
 
 def staged(task: Task, config: PretrainConfig) -> Stage:
@@ -190,15 +194,19 @@ def rows(stage: Stage) -> dict[str, Floats]:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--render", action="store_true", help="the page's table only")
-    if not parser.parse_args().render:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-        logging.getLogger("gensim").setLevel(logging.WARNING)
+    if not only_to_render(__doc__):
         RESULTS.write_text(json.dumps(results(), indent=1) + "\n", encoding="utf-8")
     render(json.loads(RESULTS.read_text(encoding="utf-8")))
+
+
+def only_to_render(words: str | None) -> bool:
+    """What the command line asks for; it also says how loud logs are."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--render", action="store_true", help="the page's table only")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    for noisy in ("faiss", "gensim", "rectransfer"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return bool(parser.parse_args().render)
 
 
 def results() -> dict[str, Any]:
@@ -217,6 +225,13 @@ def results() -> dict[str, Any]:
         for name, each in found.items():
             logger.info("%s, %s: %.4f", kind, name, each.mean())
             values[kind].setdefault(name, []).extend(round(float(value), 4) for value in each)
+    return taken_down(values, users, start)
+
+
+def taken_down(
+    values: dict[str, dict[str, list[float]]], users: dict[str, list[int]], start: float
+) -> dict[str, Any]:
+    """What is kept of a run: each user's values, and where and when they were measured."""
     return {
         "values": values,
         "users": users,

@@ -58,12 +58,24 @@ def test_wins_losses_and_negative_transfer(store):
     assert best[2].lift == pytest.approx(best[2].gap.mean / best[2].point.mean("ease_pooled"))
     text = page(found)
     assert "6 cells: 2 tasks, 2 shares, up to 2 seeds." in text
-    assert "| the best baseline, all shares | 4 | 2 | 0 | 2 |" in text
-    assert "| `rectransfer_target`, all shares | 4 | 2 | 2 | 0 |" in text
+    assert "| the best baseline, all shares | 4 | 2 | 0 | 2 | 2 | 0 |" in text
+    assert "| `rectransfer_target`, all shares | 4 | 2 | 2 | 0 | 2 | 2 |" in text
     assert "is significantly below `rectransfer_target` at 2 of 4 points" in text
     assert "in 2 of 6 single cells" in text
     assert "| A new department: meat | 10 % | 0 | -0." in text
     assert "versions of the code" not in text
+
+
+def test_how_much_there_is_to_gain_is_what_the_whole_log_gives(store):
+    found = points(store)
+    (thin,) = (point for point in found["category-meat"] if point.share == 0.1)
+    (whole,) = (point for point in found["category-meat"] if point.share == 1)
+    gain = whole.mean("rectransfer_target") / thin.mean("ease_pooled") - 1
+    text = page(found)
+    assert "| task | 10 % |" in text
+    assert f"| A new department: meat | {gain:+.1%} |" in text
+    without = {task: [point for point in of_task if point.share < 1] for task, of_task in found.items()}
+    assert "How much there is to gain" not in page(without)
 
 
 def test_cells_of_different_code_are_pointed_out(store):

@@ -79,15 +79,44 @@ def _summary(
         ]
     rows = [("the best baseline, 2 to 25 %", thin), ("the best baseline, all shares", best)]
     rows.append((f"`{ALONE}`, all shares", alone))
-    lines += ["", f"| `{OURS}` against | points | better | worse | neither |", "|---|---|---|---|---|"]
+    lines += ["", f"| `{OURS}` against | points | better | worse | neither | interval above 0 | below 0 |"]
+    lines.append("|---|---|---|---|---|---|---|")
     for name, several in rows:
         won, lost = sum(row.better for row in several), sum(row.worse for row in several)
-        lines.append(f"| {name} | {len(several)} | {won} | {lost} | {len(several) - won - lost} |")
+        above, below = sum(row.gap.low > 0 for row in several), sum(row.gap.high < 0 for row in several)
+        lines.append(
+            f"| {name} | {len(several)} | {won} | {lost} | {len(several) - won - lost} | {above} | {below} |"
+        )
     lines += [
         "",
-        f"Better and worse: the 95 % interval excludes zero and p < {ALPHA} after Holm's correction.",
+        f"Better and worse: the 95 % interval excludes zero and p < {ALPHA} after Holm's correction. The "
+        "last two columns are of the intervals alone, without the correction.",
     ]
-    return [*lines, "", *_negative(found, alone)]
+    return [*lines, "", *_negative(found, alone), *_room(found)]
+
+
+def _room(found: Mapping[str, Sequence[Point]]) -> list[str]:
+    """How far the best baselines are below what the whole target's log gives any model."""
+    whole = {task: points[-1] for task, points in found.items() if points[-1].share == 1}
+    shares = sorted({p.share for points in found.values() for p in points if p.share <= _THIN[1]})
+    if not whole or not shares:
+        return []
+    lines = [
+        "",
+        "### How much there is to gain",
+        "",
+        "How much better the best of all models does with the log of **all** the target's users (ours among "
+        "them, picked on the test) than the best baseline with a share of it. A model that learned from the "
+        "share all that the whole log has to teach would gain about this:",
+        "",
+        "| task | " + " | ".join(_per_cent(share) for share in shares) + " |",
+        "|---|" + "---|" * len(shares),
+    ]
+    for task, point in whole.items():
+        top = max(point.mean(name) for name in point.models)
+        thin = {p.share: f"{top / p.mean(p.best) - 1:+.1%}" for p in found[task]}
+        lines.append(f"| {TASKS[task].title} | " + " | ".join(thin.get(one, "") for one in shares) + " |")
+    return lines
 
 
 def _negative(found: Mapping[str, Sequence[Point]], alone: Sequence[Versus]) -> list[str]:
