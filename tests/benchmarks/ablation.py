@@ -192,21 +192,16 @@ def rows(stage: Stage) -> dict[str, Floats]:
     return found
 
 
-def main() -> None:
-    """Measure and write."""
-    if not only_to_render(__doc__):
-        RESULTS.write_text(json.dumps(results(), indent=1) + "\n", encoding="utf-8")
-    render(json.loads(RESULTS.read_text(encoding="utf-8")))
-
-
-def only_to_render(words: str | None) -> bool:
-    """What the command line asks for; it also says how loud logs are."""
+def run(words: str | None, path: Path, measure: Callable[[], dict[str, Any]]) -> None:
+    """A script: measure and keep what was found, unless only the page is asked for; then write the page."""
     parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--render", action="store_true", help="the page's table only")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    for noisy in ("faiss", "gensim", "rectransfer"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    return bool(parser.parse_args().render)
+    if not parser.parse_args().render:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        for noisy in ("faiss", "gensim", "rectransfer"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        path.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
+    render(json.loads(path.read_text(encoding="utf-8")))
 
 
 def results() -> dict[str, Any]:
@@ -225,10 +220,10 @@ def results() -> dict[str, Any]:
         for name, each in found.items():
             logger.info("%s, %s: %.4f", kind, name, each.mean())
             values[kind].setdefault(name, []).extend(round(float(value), 4) for value in each)
-    return taken_down(values, users, start)
+    return record(values, users, start)
 
 
-def taken_down(
+def record(
     values: dict[str, dict[str, list[float]]], users: dict[str, list[int]], start: float
 ) -> dict[str, Any]:
     """What is kept of a run: each user's values, and where and when they were measured."""
@@ -265,4 +260,4 @@ def _table(values: dict[str, list[float]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, RESULTS, results)

@@ -7,7 +7,6 @@ Three departments open for households that are known from all others, ten weeks 
 no week that those are measured on decides what stays in.
 """
 
-import json
 import logging
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -15,16 +14,17 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from ablation import ALL, ROOT, Floats, earlier, only_to_render, render, taken_down
+from ablation import ALL, ROOT, Floats, earlier, record, run
+from scipy.sparse import csr_array
 
 import rectransfer as rt
-from rectransfer.evaluation import Contest, Task, category_launch
+from rectransfer.evaluation import Contest, Task, category_launch, run_baselines
 from rectransfer.evaluation.matrix import interactions
-from rectransfer.evaluation.score import evaluate_scores
 from rectransfer.logs import PublicData
 from rectransfer.recommend import RecommenderConfig, profiles
 from rectransfer.recommend.ground import Ground
-from rectransfer.tastes import find_tastes, learn_leanings
+from rectransfer.tastes import TasteSpace, find_tastes, learn_leanings
+from rectransfer.vocabulary import Vocabulary
 
 RESULTS = ROOT / "docs" / "results" / "ablation-departments.json"
 DEPARTMENTS = ("Drug gm", "Meat", "Produce")
@@ -60,41 +60,38 @@ def fitted(task: Task, source: rt.Pretrained, seed: int) -> dict[str, Floats]:
 
 def _measured(task: Task, model: rt.Recommender) -> Floats:
     lists = model.recommend(task.users.ids, 10, history=task.newcomers)
-    return np.asarray(Contest(task).add("model", lists=lists).values()["model"], dtype=np.float64)
+    return _values(Contest(task).add("model", lists=lists))
 
 
-def leanings_alone(task: Task) -> Floats:
+def _values(contest: Contest) -> Floats:
+    return np.asarray(contest.values()["model"], dtype=np.float64)
+
+
+def leanings_alone(task: Task, past: csr_array, space: TasteSpace) -> Floats:
     """The share of a household's kind that takes an item, and nothing else: no table, no ranker."""
-    everybody, elsewhere = task.source.users, task.source.items
-    past = interactions(task.source, everybody, elsewhere, binary=False)
+    everybody = task.source.users
     learners = task.target.users.ids.filter(everybody.rows(task.target.users.ids) >= 0)
-    here = type(task.items).from_ids(learners)
+    here = Vocabulary.from_ids(learners)
     taken = interactions(task.target, here, task.items)
-    found = learn_leanings(find_tastes(past), past[everybody.rows(here.ids)], taken)
+    found = learn_leanings(space, past[everybody.rows(here.ids)], taken)
     apart = found.of(past[everybody.rows(task.users.ids)])
-    return _scored(task, found.common + apart @ found.calls.T)
-
-
-def popular(task: Task) -> Floats:
-    """Best sellers: all that the target alone knows of households that are new to it."""
-    taken = interactions(task.target, task.target.users, task.items)
-    buyers = np.asarray(taken.sum(axis=0), dtype=np.float32).ravel()
-    return _scored(task, np.broadcast_to(buyers, (len(task.users), len(buyers))))
-
-
-def _scored(task: Task, scores: Any) -> Floats:
-    found = evaluate_scores(np.ascontiguousarray(scores), task.matrices.relevant, task.matrices.seen)
-    return found["ndcg@10"].to_numpy()
+    return _values(Contest(task).add("model", scores=found.common + apart @ found.calls.T))
 
 
 def department(data: PublicData, name: str) -> dict[str, Floats]:
     """NDCG@10 of each household, mean over the cells: it is tested in each."""
-    source = rt.pretrain(category_launch(data, department=name).source, seed=0, deterministic=True)
+    log = category_launch(data, department=name).source  # whatever the share and the seed
+    source = rt.pretrain(log, seed=0, deterministic=True)
+    past = interactions(log, log.users, log.items, binary=False)
+    space = find_tastes(past)
     cells = []
     for share, seed in CELLS:
         task = category_launch(data, department=name, share=share, seed=seed)
+        best_sellers = run_baselines(task, ("popularity",), seed=seed).values()["popularity"]
         values = fitted(task, source, seed)
-        cells.append({**values, "leanings alone": leanings_alone(task), "best sellers": popular(task)})
+        cells.append(
+            {**values, "leanings alone": leanings_alone(task, past, space), "best sellers": best_sellers}
+        )
     return {name: np.mean([cell[name] for cell in cells], axis=0) for name in cells[0]}
 
 
@@ -108,15 +105,8 @@ def results() -> dict[str, Any]:
         users.append(len(found[ALL]))
         for name, value in found.items():
             values.setdefault(name, []).extend(round(float(one), 4) for one in value)
-    return taken_down({"departments": values}, {"departments": users}, start)
-
-
-def main() -> None:
-    """Measure and write."""
-    if not only_to_render(__doc__):
-        RESULTS.write_text(json.dumps(results(), indent=1) + "\n", encoding="utf-8")
-    render(json.loads(RESULTS.read_text(encoding="utf-8")))
+    return record({"departments": values}, {"departments": users}, start)
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, RESULTS, results)

@@ -1,6 +1,6 @@
 """From cells to claims: means over seeds, paired intervals over users, Holm's correction over everything."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,6 +47,11 @@ class Point:
     def baselines(self) -> list[str]:
         """The models that aren't ours."""
         return [name for name in self.models if name not in (OURS, ALONE)]
+
+    def only(self, seeds: Collection[int]) -> "Point":
+        """The cells of some seeds."""
+        cells = {seed: cell for seed, cell in self.cells.items() if seed in seeds}
+        return Point(self.task, self.share, cells, self.users.filter(pl.col("seed").is_in(list(seeds))))
 
     def by_seed(self, model: str) -> Floats:
         """The mean over the test's users, for each seed."""
@@ -139,11 +144,7 @@ def versus(found: Mapping[str, Sequence[Point]], other: str | None = None) -> li
 def single_cells(found: Mapping[str, Sequence[Point]]) -> dict[str, list[Point]]:
     """Each seed as a point of its own."""
     return {
-        task: [
-            Point(task, point.share, {seed: cell}, point.users.filter(pl.col("seed") == seed))
-            for point in of_task
-            for seed, cell in point.cells.items()
-        ]
+        task: [point.only([seed]) for point in of_task for seed in point.cells]
         for task, of_task in found.items()
     }
 
