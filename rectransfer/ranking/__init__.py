@@ -2,7 +2,7 @@
 
 from rectransfer.ranking.augment import Augment
 from rectransfer.ranking.evidence import Evidence, Profiles, lay_out
-from rectransfer.ranking.examples import Examples, cut_at_random, cut_at_share, uncut
+from rectransfer.ranking.examples import Examples, cut_at_random, cut_at_share, every, uncut
 from rectransfer.ranking.histories import Histories
 from rectransfer.ranking.losses import (
     bce,
@@ -62,6 +62,7 @@ __all__ = [
     "bpr",
     "cut_at_random",
     "cut_at_share",
+    "every",
     "fill_unknown",
     "fit_ranker",
     "fit_rankers",

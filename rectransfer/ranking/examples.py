@@ -13,10 +13,12 @@ from rectransfer.errors import InputError
 from rectransfer.ranking.histories import Histories
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["LONGEST_HISTORY", "Examples", "cut_at_random", "cut_at_share", "uncut"]
+__all__ = ["LONGEST_HISTORY", "Examples", "cut_at_random", "cut_at_share", "every", "uncut"]
 
 LONGEST_HISTORY: Final = 1_000
 """Interactions of a history that are used: the latest."""
+
+_ROUNDING: Final = 1e-9
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -129,6 +131,8 @@ def cut_at_random(
     users: Iterable[int] | None = None,
     per_user: int = 2,
     labels_in: Mask | None = None,
+    strangers: Mask | None = None,
+    strange: Mask | None = None,
 ) -> Examples:
     """Cut users' histories at random visits.
 
@@ -143,20 +147,30 @@ def cut_at_random(
         users: Whose; by default everybody's.
         per_user: Cuts tried a user.
         labels_in: Which items may be labels, shape `(n_items,)`; by default all.
+        strangers: Users who are met as if they were new to the `strange` items, shape `(len(histories),)`:
+            their histories have none of them, and what was had of them before the cut may be a label again.
+        strange: Those items, shape `(n_items,)`; by default all.
     """
     pairs: list[_Pair] = []
     marks = np.zeros(n_items, np.bool_)
+    strange = np.ones(n_items, np.bool_) if strange is None else strange
     for user in range(len(histories)) if users is None else users:
         items, steps = histories.of(user)
         visits = int(steps[-1]) + 1 if len(steps) else 0
         if visits < 2:
             continue
+        forgotten = strange if strangers is not None and strangers[user] else None
         for _ in range(per_user):
             cut = int(rng.integers(1, visits))
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
-            pairs.append(_pair(user, items, steps, cut, before, after, marks, labels_in))
+            pairs.append(_pair(user, items, steps, cut, before, after, marks, labels_in, forgotten))
     return _collect([pair for pair in pairs if len(pair[3])], n_items, histories.users)
+
+
+def every(n: int, share: float) -> Mask:
+    """A share of n places, evenly spread, shape `(n,)`."""
+    return np.asarray(np.diff(np.floor(np.arange(n + 1) * share + _ROUNDING)) > 0)
 
 
 def cut_at_share(
@@ -211,11 +225,15 @@ def _pair(
     after: int,
     marks: Mask,
     labels_in: Mask | None = None,
+    forgotten: Mask | None = None,
 ) -> _Pair:
     """What a user had up to a visit, and what was new after it; `marks`, all False, is lent for that."""
     first, middle, last = np.searchsorted(steps, [cut - before, cut, cut + after])
     first = max(first, middle - LONGEST_HISTORY)
     history, ages, later = items[first:middle], cut - steps[first:middle], items[middle:last]
+    if forgotten is not None:
+        kept = ~forgotten[history]
+        history, ages = history[kept], ages[kept]
     marks[history] = True
     new = np.sort(later[~marks[later]])
     marks[history] = False

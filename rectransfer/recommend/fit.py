@@ -116,6 +116,8 @@ def _fold(
         users=_sample(len(users), most, rng),
         per_user=per_user,
         labels_in=ground.on_sale,
+        strangers=ground.met_as_new(users),
+        strange=ground.on_sale,
     )
     return Fold(
         learn=scene.lesson(learning, rng),

@@ -15,6 +15,7 @@ from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
 from rectransfer.pretrained import SOURCE, Pretrained
+from rectransfer.ranking import every
 from rectransfer.recommend.views import SourceView, view_of
 from rectransfer.tastes import TasteSpace, find_tastes
 from rectransfer.transfer import bridges, require_bridge
@@ -30,6 +31,9 @@ _SHARED_ROWS: Final = 0.01
 
 _FEWEST_COUNTS: Final = 100
 """Pairs of user and item below which nothing is said of tastes."""
+
+_STRANGERS: Final = (0.5, 0.9)
+"""The least and the largest share of users who are met as if new."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +63,32 @@ class Ground:
     def sharing(self) -> SourceView | None:
         """The first source that shares users with the target."""
         return next((view for view in self.sources if view.bridges.by_users), None)
+
+    @cached_property
+    def known_elsewhere(self) -> Vocabulary:
+        """The users of the sources that share users with the target."""
+        ids = [view.users.ids for view in self.sources if view.bridges.by_users]
+        return Vocabulary.from_ids(pl.concat([self.target.users.ids[:0], *ids]))
+
+    @cached_property
+    def strangers(self) -> float:
+        """The share of shared users to be met as if new to the target; 0 where users aren't shared.
+
+        That of the sources' users who aren't in the target, within bounds: those who are in it already come
+        back, and of a target that has met almost everybody some are still new.
+        """
+        elsewhere = len(self.known_elsewhere)
+        if not self.shares_users or not elsewhere:
+            return 0.0
+        here = int((self.known_elsewhere.rows(self.target.users.ids) >= 0).sum())
+        return float(np.clip(1 - here / elsewhere, *_STRANGERS))
+
+    def met_as_new(self, users: Vocabulary) -> npt.NDArray[np.bool_]:
+        """Which of some users are met as if new to the target, of those who are known elsewhere."""
+        found = np.zeros(len(users), np.bool_)
+        shared = np.flatnonzero(self.known_elsewhere.rows(users.ids) >= 0)
+        found[shared[every(len(shared), self.strangers)]] = True
+        return found
 
     @cached_property
     def tastes(self) -> TasteSpace | None:

@@ -20,7 +20,9 @@ _HISTORY: Final = 0.5
 def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples:
     """What the gate measures on: the first half of users' visits to the target, and what was new after it.
 
-    `log` may add what shared users did elsewhere before that.
+    `log` may add what shared users did elsewhere before that. Some shared users are met as if new to
+    the target (`Ground.met_as_new`): their history has nothing of it, and whatever they take afterwards is
+    a label.
 
     Args:
         ground: Sources and target.
@@ -38,7 +40,9 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples
     )
     key = [Columns.User, Columns.Item]
     found = Vocabulary.from_ids(first_late[Columns.User])
-    early = marked.filter(~pl.col("late")).select(frame.columns)
+    new_here = found.ids.filter(pl.Series(ground.met_as_new(found)))
+    early = marked.filter(~pl.col("late"), ~pl.col(Columns.User).is_in(new_here.implode()))
+    early = early.select(frame.columns)
     past = early
     if log is not ground.target:
         others = log.frame.join(ground.target.frame, on=[*key, Columns.Timestamp], how="anti")

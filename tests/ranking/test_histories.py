@@ -8,7 +8,7 @@ import pytest
 
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import Examples, Histories, cut_at_random, cut_at_share, uncut
+from rectransfer.ranking import Examples, Histories, cut_at_random, cut_at_share, every, uncut
 from rectransfer.ranking.examples import LONGEST_HISTORY
 from rectransfer.vocabulary import Vocabulary
 
@@ -201,6 +201,35 @@ class TestCutAtRandom:
         assert set(cuts.labels) == {3}
         assert set(cuts.users) == {0}
         assert {0, 1, 2} & set(cuts.items)  # histories are not cut down
+
+    def test_strangers_have_had_none_of_some_items(self):
+        """Those taken again are labels like the others."""
+        rows = {"user_id": list("uuuuvvvv"), "item_id": list("xyxy") * 2, "timestamp": [1, 2, 3, 4] * 2}
+        histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)
+        x, first = np.array([True, False]), np.array([True, False])
+        cuts = cut_at_random(histories, 2, np.random.default_rng(0), per_user=400, strangers=first, strange=x)
+        met: dict[int, set[frozenset[int]]] = {0: set(), 1: set()}
+        for row, user in enumerate(cuts.users):
+            history, labels = cuts.items[cuts.owner == row], cuts.labels[cuts.label_owner == row]
+            assert len(history) == len(cuts.ages[cuts.owner == row])
+            assert not set(history) & set(labels)
+            met[int(user)].add(frozenset(history.tolist()))
+        assert met == {0: {frozenset(), frozenset({1})}, 1: {frozenset({0}), frozenset({1})}}
+
+    def test_strangers_to_everything_have_no_history(self):
+        rows = {"user_id": list("uuuuvvvv"), "item_id": list("xyxy") * 2, "timestamp": [1, 2, 3, 4] * 2}
+        histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)
+        strangers = np.array([True, False])
+        cuts = cut_at_random(histories, 2, np.random.default_rng(0), per_user=200, strangers=strangers)
+        known = np.diff(cuts.seen.indptr) > 0
+        assert set(cuts.users) == {0, 1}
+        np.testing.assert_array_equal(known, cuts.users == 1)
+
+    @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.9, 1.0])
+    def test_strangers_are_a_share_evenly_spread(self, share):
+        found = every(100, share)
+        assert found.sum() == round(100 * share)
+        assert np.abs(np.cumsum(found) - share * np.arange(1, 101)).max() < 1
 
     def test_users_and_per_user(self):
         cuts = cut_at_random(HISTORIES, 6, np.random.default_rng(0), users=[2], per_user=4)

@@ -1,4 +1,4 @@
-"""What is learned from a ground: pooled counts, penalties chosen once, what the gate measures."""
+"""What is learned from a ground: pooled counts, penalties chosen once, shared users as strangers."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from rectransfer.logs import InteractionLog, PlantedConfig, plant
 from rectransfer.pretrained import pretrain
-from rectransfer.ranking import Histories, uncut
+from rectransfer.ranking import Histories, every, uncut
 from rectransfer.recommend import measured as room
 from rectransfer.recommend.fit import _carried, _views
 from rectransfer.recommend.ground import prepare
@@ -187,10 +187,13 @@ class TestMeasured:
         (0.5, ["a", "b", "c"], {"d", "e"}, ["x", "a", "b", "x", "c", "y"]),
     )
 
-    def measured(self, merged):
-        ground = SimpleNamespace(target=self.TARGET, items=Vocabulary.from_ids(list("abcdexy")))
+    def measured(self, merged, strangers=0.0):
+        items = Vocabulary.from_ids(list("abcdexy"))
+        ground = SimpleNamespace(
+            target=self.TARGET, items=items, met_as_new=lambda users: every(len(users), strangers)
+        )
         found = measured(ground, merged, self.TARGET.users)
-        name = ground.items.ids.to_list()
+        name = items.ids.to_list()
         return {
             str(found.who.ids[int(user)]): (
                 sorted(name[item] for item in found.items[found.owner == row]),
@@ -212,11 +215,59 @@ class TestMeasured:
         both = InteractionLog.from_frame(pl.concat([self.PAST.frame, self.TARGET.frame]))
         assert self.measured(both) == {"six": (sorted(known), wanted), "two": (["a", "b", "y"], {"c"})}
 
+    def test_some_shared_users_are_new_here(self):
+        """It has had nothing of the target, so what it takes again is to be found, too."""
+        both = InteractionLog.from_frame(pl.concat([self.PAST.frame, self.TARGET.frame]))
+        met = self.measured(both, strangers=0.5)
+        assert list(met) == ["six", "two"]  # the first of three, who is known here, took nothing new
+        assert met["six"] == (["x", "x", "y"], {"a", "d", "e"})
+        assert met["two"] == (["a", "b", "y"], {"c"})
 
-class TestCandidates:
-    """Whom the gate measures is offered what a recommendation would offer."""
 
-    def test_what_was_had_in_the_target_is_no_candidate(self, ground, lesson, tiny):
+class TestStrangers:
+    """Where users are shared, some are met as if new in the target."""
+
+    @pytest.mark.parametrize("n", [40, 20, 2])
+    def test_as_many_as_are_known_from_the_source_only(self, both, source, n):
+        """At least half, as some will be new, and at most nine of ten, as some come back."""
+        ids = both.target.users.ids.head(n)
+        log = both.target.with_frame(both.target.frame.filter(pl.col("user_id").is_in(ids.implode())))
+        ground = prepare(log, [source], items=None, link=None, min_coverage=0.0)
+        new = len(set(both.source.users.ids) - set(ids))
+        assert 0.5 < ground.strangers == pytest.approx(min(new / both.source.n_users, 0.9))
+
+    def test_whom_no_source_knows_is_met_as_he_is(self, both, ground):
+        users = both.target.users
+        shared = both.source.users.rows(users.ids) >= 0
+        met = ground.met_as_new(users)
+        assert 0 < shared.sum() < len(users)
+        assert met.sum() == round(ground.strangers * shared.sum())
+        assert not (met & ~shared).any()
+
+    def test_those_who_met_everybody_still_meet_some(self, both, source, ground):
+        log = InteractionLog.from_frame(pl.concat([both.source.frame, both.target.frame]).unique())
+        assert replace(ground, target=log, merged=both.source).strangers == 0.5
+
+    def test_their_histories_are_only_from_elsewhere(self, both, ground, lesson, tiny):
+        users = ground.target.users
+        _, fold = _views(ground, tiny, lesson, users)
+        examples = fold.examples
+        assert len(examples) > 20
+        elsewhere = both.source.frame.select("user_id", "item_id").unique()
+        ids, items = examples.who.ids, ground.items.ids
+        history = pl.DataFrame(
+            {
+                "place": examples.users[examples.owner],
+                "user_id": ids.gather(examples.users[examples.owner]),
+                "item_id": items.gather(examples.items),
+            }
+        )
+        only_here = history.join(elsewhere, on=["user_id", "item_id"], how="anti")["place"]
+        strange = ground.met_as_new(Vocabulary(ids))
+        assert not strange[only_here].any()  # nothing that strangers had in the target only is in theirs
+        assert set(strange[history["place"]]) == {False, True}  # what they did elsewhere is still known
+
+    def test_what_they_had_in_the_target_is_no_candidate(self, ground, lesson, tiny):
         users = ground.target.users
         _, fold = _views(ground, tiny, lesson, users)
         had = measured(ground, ground.target, users)
@@ -224,6 +275,16 @@ class TestCandidates:
         for row, seen in zip(fold.candidates, had.seen.toarray() > 0, strict=True):
             assert not seen[row[row >= 0]].any()
             assert ground.on_sale[row[row >= 0]].all()
+
+    def test_without_shared_users_nobody_is(self, both, source_config, tiny):
+        frame = both.target.frame.with_columns(user_id=pl.format("new-{}", "user_id"))
+        log = InteractionLog.from_frame(frame)
+        source = pretrain(both.source, config=source_config)
+        ground = prepare(log, [source], items=None, link=None, min_coverage=0.05)
+        found = learn(ground, tiny, log.users, Chosen(), 0)
+        _, fold = _views(ground, tiny, found, log.users)
+        assert not ground.shares_users
+        assert fold.examples.seen.toarray().any(axis=1).all()
 
 
 class TestManyUsers:
