@@ -2,7 +2,6 @@
 
 import difflib
 import logging
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -81,9 +80,7 @@ def _checked_mapping(present: Sequence[str], columns: Mapping[str, str]) -> dict
 
 def _suggestion(missing: Sequence[str], present: Sequence[str]) -> str:
     guesses = {guess: ours for ours in missing if (guess := _guess(ours, present))}
-    example = guesses or {"your_name": missing[0]}
-    option = ",".join(f"{theirs}={ours}" for theirs, ours in example.items())
-    return f"name them, for example columns={example}, or on the command line --columns {shlex.quote(option)}"
+    return f"name them, for example columns={guesses or {'your_name': missing[0]}}"
 
 
 def _guess(ours: str, present: Sequence[str]) -> str | None:

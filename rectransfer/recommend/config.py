@@ -21,8 +21,7 @@ class RecommenderConfig:
         train: How to train it.
         fine_tune: How to fine-tune the source's tower on the target.
         ranker: How to train the ranker. Its `pull` is for the target alone.
-        pulls: How strongly the ranker of a transferred model is drawn to its source; the gate tries each, and
-            averages.
+        pulls: How strongly the ranker of a transferred model may be drawn to its source; the gate tries each.
         folds: Parts that the target's users are split into, for cross-fitting and for the gate.
         per_user: Cuts of each user's history that the ranker learns from.
         most_cuts: Cuts that it learns from at most: of many users it takes fewer each, and then a sample of
@@ -46,7 +45,7 @@ class RecommenderConfig:
         default_factory=lambda: TrainConfig(epochs=12, learning_rate=5e-4, batch=32, patience=2)
     )
     ranker: RankerConfig = field(default_factory=RankerConfig)
-    pulls: tuple[float, ...] = (1000.0,)
+    pulls: tuple[float, ...] = (10.0, 100.0, 1000.0)
     folds: int = 3
     per_user: int = 3
     most_cuts: int = 2_000
