@@ -19,7 +19,7 @@ def cell(means, n=80, spread=0.02, **more):
         "target_users": 10,
         "test_users": n,
         "items": 50,
-        "verdict": {"ships": "transfer"},
+        "verdict": {"ships": "transfer", "contenders": {"target alone": 0.2, "transfer, averaged": 0.3}},
         "seconds_in_all": 1.0,
         "code": "c",
         "commit": "0123456789abcdef",
@@ -76,6 +76,27 @@ def test_how_much_there_is_to_gain_is_what_the_whole_log_gives(store):
     assert f"| A new department: meat | {gain:+.1%} |" in text
     without = {task: [point for point in of_task if point.share < 1] for task, of_task in found.items()}
     assert "How much there is to gain" not in page(without)
+
+
+def test_what_the_gate_measured_is_a_mean_over_seeds_and_a_cell_unmeasured_is_left_out(store):
+    text = page(points(store))
+    assert "| contender | 10 % | 100 % |" in text
+    assert text.count("| transfer, averaged | 0.3000 | 0.3000 |") == 2
+    means = {"popularity": 0.1, "rectransfer_target": 0.1, "rectransfer": 0.2}
+
+    def measured(seed, alone, averaged):
+        contenders = {"target alone": alone, "transfer, averaged": averaged}
+        store.write(
+            Key("category-meat", 0.1, seed),
+            *cell(means, verdict={"ships": "transfer", "contenders": contenders}),
+        )
+
+    measured(0, 0.1, 0.5)
+    measured(1, 0.3, None)
+    text = page(points(store))
+    assert "| target alone | 0.1000 | 0.2000 |" in text
+    measured(0, None, None)
+    assert "| contender | 100 % |" in page(points(store))
 
 
 def test_cells_of_different_code_are_pointed_out(store):

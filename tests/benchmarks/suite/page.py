@@ -154,7 +154,7 @@ def _section(
         for rows in zip(best, alone, strict=True)
         for row in rows
     ]
-    return [*lines, "", _ships(points), "", *_provenance(points)]
+    return [*lines, "", _ships(points), *_gate(points), "", *_provenance(points)]
 
 
 def _means(points: Sequence[Point]) -> list[str]:
@@ -179,6 +179,33 @@ def _ships(points: Sequence[Point]) -> str:
     cells = [cell for point in points for cell in point.cells.values()]
     shipped = sum(cell["verdict"]["ships"] == "transfer" for cell in cells)
     return f"The gate shipped the transfer in {shipped} of {len(cells)} cells."
+
+
+def _gate(points: Sequence[Point]) -> list[str]:
+    """What the gate measured of each contender, on users of the target: the test has no part in it."""
+    found = {point.share: measured for point in points if (measured := _contenders(point))}
+    if not found:
+        return []
+    lines = [
+        "",
+        "What it measured, on users of the target's log: NDCG@10, mean over the seeds. What is asked there "
+        "isn't what the test asks, so compare down a column only.",
+        "",
+        "| contender | " + " | ".join(_per_cent(share) for share in found) + " |",
+        "|---|" + "---|" * len(found),
+    ]
+    for name in dict.fromkeys(name for measured in found.values() for name in measured):
+        values = [f"{one[name]:.4f}" if name in one else "" for one in found.values()]
+        lines.append(f"| {name} | " + " | ".join(values) + " |")
+    return lines
+
+
+def _contenders(point: Point) -> dict[str, float]:
+    """Mean NDCG@10 by contender, over the cells with enough users to measure all of them."""
+    measured = [cell["verdict"]["contenders"] for cell in point.cells.values()]
+    whole = [one for one in measured if None not in one.values()]
+    names = [name for name in (whole[0] if whole else {}) if all(name in one for one in whole)]
+    return {name: float(np.mean([one[name] for one in whole])) for name in names}
 
 
 def _provenance(points: Sequence[Point]) -> list[str]:
