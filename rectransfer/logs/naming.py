@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -80,7 +81,9 @@ def _checked_mapping(present: Sequence[str], columns: Mapping[str, str]) -> dict
 
 def _suggestion(missing: Sequence[str], present: Sequence[str]) -> str:
     guesses = {guess: ours for ours in missing if (guess := _guess(ours, present))}
-    return f"name them, for example columns={guesses or {'your_name': missing[0]}}"
+    example = guesses or {"your_name": missing[0]}
+    option = ",".join(f"{theirs}={ours}" for theirs, ours in example.items())
+    return f"name them, for example columns={example}, or on the command line --columns {shlex.quote(option)}"
 
 
 def _guess(ours: str, present: Sequence[str]) -> str | None:

@@ -9,7 +9,7 @@ from rectransfer.errors import InputError
 from rectransfer.metrics.floats import Floats, as_floats
 from rectransfer.whole import require_whole
 
-__all__ = ["Interval", "bootstrap_mean", "holm", "paired_bootstrap"]
+__all__ = ["Interval", "bootstrap_mean", "holm", "paired_bootstrap", "require_bootstrap"]
 
 # Resampled users are drawn in blocks of this many: 32 MB of rows, whatever the number of users.
 _DRAWS_A_BLOCK = 4_000_000
@@ -140,11 +140,20 @@ def _values(values: npt.ArrayLike, name: str) -> Floats:
     return array
 
 
-def _resampled_means(values: Floats, n: int, level: float, seed: int) -> Floats:
+def require_bootstrap(n: object, level: object, seed: object) -> None:
+    """Refuse draws, a level or a seed that no bootstrap can do with.
+
+    Raises:
+        InputError: One of them is out of range, or no number.
+    """
     require_whole(f"n={n!r}", n, 1)
     require_whole(f"seed={seed!r}", seed, 0)
     if not isinstance(level, int | float | np.integer | np.floating) or not 0 < level < 1:
         raise InputError(f"level={level!r}; expected a number between 0 and 1, such as 0.95")
+
+
+def _resampled_means(values: Floats, n: int, level: float, seed: int) -> Floats:
+    require_bootstrap(n, level, seed)
     generator = np.random.default_rng(seed)
     step = max(1, _DRAWS_A_BLOCK // len(values))
     means = np.empty(n)

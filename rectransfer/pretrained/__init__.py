@@ -1,8 +1,17 @@
 """Pretraining on a mature domain, and what comes out of it."""
 
+from rectransfer.pretrained.apart import not_apart
 from rectransfer.pretrained.config import PretrainConfig
 from rectransfer.pretrained.every import pretrain_all
 from rectransfer.pretrained.learn import SOURCE, pretrain
 from rectransfer.pretrained.pretrained import Pretrained, load_pretrained
 
-__all__ = ["SOURCE", "PretrainConfig", "Pretrained", "load_pretrained", "pretrain", "pretrain_all"]
+__all__ = [
+    "SOURCE",
+    "PretrainConfig",
+    "Pretrained",
+    "load_pretrained",
+    "not_apart",
+    "pretrain",
+    "pretrain_all",
+]

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.pretrained import SOURCE, Pretrained
+from rectransfer.pretrained import SOURCE, Pretrained, not_apart
 from rectransfer.ranking import every
 from rectransfer.recommend.views import SourceView, view_of
 from rectransfer.tastes import TasteSpace, find_tastes
@@ -25,9 +25,6 @@ from rectransfer.vocabulary import Vocabulary
 __all__ = ["Ground", "prepare"]
 
 logger = logging.getLogger(__name__)
-
-_SHARED_ROWS: Final = 0.01
-"""The share of the target's rows that may be in a source by accident."""
 
 _FEWEST_COUNTS: Final = 100
 """Pairs of user and item below which nothing is said of tastes."""
@@ -162,18 +159,12 @@ def _catalogue(target: InteractionLog, items: Iterable[str] | Iterable[int] | No
 
 
 def _require_apart(one: Pretrained, target: InteractionLog) -> None:
-    """Refuse a source that has learned from the target's own rows: the gate would measure memory."""
-    key = [Columns.User, Columns.Item, Columns.Timestamp]
+    """Refuse a source that has learned from the target's rows, and warn of one that goes on after them."""
+    if wrong := not_apart(one, target):
+        raise InputError(wrong)
     kept = one.histories
-    if kept is None or any(kept.frame[name].dtype != target.frame[name].dtype for name in key):
+    if kept is None or kept.frame[Columns.Timestamp].dtype != target.frame[Columns.Timestamp].dtype:
         return
-    both = target.frame.select(key).join(kept.frame.select(key), on=key, how="semi").height
-    if both > _SHARED_ROWS * len(target):
-        raise InputError(
-            f"{both:,} of the target's {len(target):,} rows are in the source's log as well, so the "
-            "source has learned what the gate would test it on; take them out of it and pretrain again: "
-            "source.frame.join(target.frame, on=['user_id', 'item_id', 'timestamp'], how='anti')"
-        )
     first, last = target.span
     # a tenth of the target's span: two logs that were cut at one day don't end in the same second
     if (kept.span[1] - last) * 10 > last - first:  # type: ignore[operator]  # of one type

@@ -10,7 +10,7 @@ import polars as pl
 from rectransfer.errors import CoverageError, InputError
 from rectransfer.logs import InteractionLog, require_log
 from rectransfer.metrics import paired_bootstrap
-from rectransfer.pretrained import Pretrained
+from rectransfer.pretrained import Pretrained, not_apart
 from rectransfer.selection.logit import Probed, Sample, ndcg_as_it_is, probe, sample
 from rectransfer.selection.overlap import neighbour_overlap
 from rectransfer.selection.result import SCHEMA, Score, Selection
@@ -60,7 +60,7 @@ def select_source(
         seed: Draws them, and what labels are told from.
 
     Raises:
-        CoverageError: No source shares anything with the target.
+        CoverageError: No source shares anything with the target, or those that do have learned from its rows.
         InputError: No candidate, something that isn't one, or fewer than 20 users with a later visit.
 
     Examples:
@@ -103,6 +103,8 @@ def select_source(
         row: dict[str, Any] = {"name": name, **_coverage(reached[name])}
         if reached[name].kind == "none":
             row["reason"] = f"no bridge: {reached[name]}"
+        elif wrong := not_apart(one, target):
+            row["reason"] = wrong
         else:
             link = (links or {}).get(name)
             row |= _scored(measured, told, own, alone, one, reached[name], link, seed)

@@ -6,6 +6,7 @@ from scipy.stats import kendalltau
 
 from rectransfer.errors import InputError
 from rectransfer.metrics import Interval
+from rectransfer.metrics.intervals import require_bootstrap
 
 __all__ = ["kendall_tau"]
 
@@ -40,7 +41,8 @@ def kendall_tau(
         for τ = 0, or None with groups.
 
     Raises:
-        InputError: Lengths differ, fewer than three pairs, a value that isn't finite, or nothing to compare.
+        InputError: Lengths differ, fewer than three pairs, a value that isn't finite, or nothing to compare;
+            or `n`, `level` or `seed` is out of range.
 
     Examples:
         >>> found = kendall_tau([0.1, 0.2, 0.3, 0.5, 0.4], [1.0, 2.0, 3.0, 4.0, 5.0])
@@ -55,8 +57,7 @@ def kendall_tau(
             f"scores of shape {x.shape} and lifts of shape {y.shape}; expected one finite value each for "
             "three pairs of source and target at least"
         )
-    if n < 1 or not 0 < level < 1:
-        raise InputError(f"a bootstrap needs n >= 1 and 0 < level < 1, got n={n} and level={level}")
+    require_bootstrap(n, level, seed)
     target = np.zeros(len(x), np.int64)
     if groups is not None:
         target = np.unique(np.asarray(groups), return_inverse=True)[1]

@@ -51,6 +51,19 @@ def test_shuffled_ids_have_the_coverage_of_right_ones(chosen):
     assert chosen.table["bridge"].unique().to_list() == ["items"]
 
 
+def test_a_source_that_learned_from_the_targets_rows_is_not_scored(sources, domains, learn):
+    log = InteractionLog.from_frame(pl.concat([domains.source.frame, domains.target.frame]))
+    leaking = learn(log)
+
+    found = select_source({"leaking": leaking, "apart": sources["0.0"]}, domains.target)
+    assert found.best_name == "apart"
+    assert found.table["name"].to_list() == ["apart", "leaking"]
+    assert "rows are in the source's log as well" in found.table["reason"][1]
+    assert found.table["transferability"][1] is None
+    with pytest.raises(CoverageError, match=r"none of the 1 sources can be scored: .* pretrain again"):
+        select_source([leaking], domains.target)
+
+
 def test_the_best_can_be_carried_over(chosen, sources):
     assert chosen.best is sources["0.0"]
     assert chosen.top(2) == [sources["0.0"], sources["0.5"]]

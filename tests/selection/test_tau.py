@@ -59,7 +59,10 @@ def test_groups_compare_sources_of_one_target_only():
         ([1, 1, 1], [1, 2, 3], {}, "there is no order"),
         ([1, 2, 3], [1, 2, 3], {"groups": ["a", "b", "c"]}, "there is no order"),
         ([1, 2, 3], [1, 2, 3], {"groups": ["a"]}, "groups name 1 pairs, and there are 3"),
-        ([1, 2, 3], [1, 2, 3], {"n": 0}, "n=0"),
+        ([1, 2, 3], [1, 2, 3], {"n": 0}, "n=0; expected a whole number from 1"),
+        ([1, 2, 3], [1, 2, 3], {"n": 2.5}, r"n=2\.5"),
+        ([1, 2, 3], [1, 2, 3], {"seed": -1}, "seed=-1"),
+        ([1, 2, 3], [1, 2, 3], {"level": "high"}, "level='high'"),
     ],
 )
 def test_what_has_no_order(scores, lifts, options, words):
