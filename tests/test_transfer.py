@@ -42,6 +42,7 @@ def test_coverage_in_numbers_and_words() -> None:
     assert (coverage.items, coverage.interactions, coverage.users) == (2 / 3, 3 / 5, 2 / 3)
     assert coverage.as_dict()["interactions"] == 0.6
     assert coverage.as_dict()["n_items"] == 2
+    assert coverage.as_dict()["by"] == "items"
     assert str(coverage) == (
         "66.7% of the items (2 of 3), 60.0% of the interactions (3 of 5), 66.7% of the users (2 of 3)"
     )

@@ -49,7 +49,7 @@ class DemoResult:
     """
 
     contest: Contest
-    coverage: Mapping[str, float | int]
+    coverage: Mapping[str, float | int | str]
     verdict: Mapping[str, Any]
     household: Household
     seconds: Mapping[str, float]

@@ -58,11 +58,10 @@ class Coverage:
         """Share of the target's users, 0 to 1."""
         return self.n_users / self.all_users if self.all_users else 0.0
 
-    def as_dict(self) -> dict[str, float | int]:
-        """Shares and counts, for a card or a report."""
+    def as_dict(self) -> dict[str, float | int | str]:
+        """Shares, counts, and what reaches, for a card or a report."""
         shares = {"items": self.items, "interactions": self.interactions, "users": self.users}
-        counts = {name: value for name, value in asdict(self).items() if name != "by"}
-        return {**shares, **counts}
+        return {**shares, **asdict(self)}
 
     def __str__(self) -> str:
         return (
