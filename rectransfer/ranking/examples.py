@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import cycle
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,9 @@ LONGEST_HISTORY: Final = 1_000
 """Interactions of a history that are used: the latest."""
 
 _ROUNDING: Final = 1e-9
+
+_ALL_OF_IT: Final = (True, False, False)
+"""How often a stranger's example is all that they did instead of a cut: one in three."""
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -149,11 +153,14 @@ def cut_at_random(
         labels_in: Which items may be labels, shape `(n_items,)`; by default all.
         strangers: Users who are met as if they were new to the `strange` items, shape `(len(histories),)`:
             their histories have none of them, and what was had of them before the cut may be a label again.
+            One in three of their examples isn't cut: all other items are the history, and all strange ones
+            are labels. What is taken only once, and often first, would never be asked for otherwise.
         strange: Those items, shape `(n_items,)`; by default all.
     """
     pairs: list[_Pair] = []
     marks = np.zeros(n_items, np.bool_)
     strange = np.ones(n_items, np.bool_) if strange is None else strange
+    whole = cycle(_ALL_OF_IT)
     for user in range(len(histories)) if users is None else users:
         items, steps = histories.of(user)
         visits = int(steps[-1]) + 1 if len(steps) else 0
@@ -161,6 +168,9 @@ def cut_at_random(
             continue
         forgotten = strange if strangers is not None and strangers[user] else None
         for _ in range(per_user):
+            if forgotten is not None and next(whole):
+                pairs.append(_parted(user, items, steps, forgotten, labels_in))
+                continue
             cut = int(rng.integers(1, visits))
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
@@ -241,6 +251,15 @@ def _pair(
     if labels_in is not None:
         new = new[labels_in[new]]
     return user, history, ages, new
+
+
+def _parted(user: int, items: Rows, steps: Rows, strange: Mask, labels_in: Mask | None) -> _Pair:
+    """All that a user had of other items, and all of the strange ones that they took at any time."""
+    kept = np.flatnonzero(~strange[items])[-LONGEST_HISTORY:]
+    labels = np.unique(items[strange[items]])
+    if labels_in is not None:
+        labels = labels[labels_in[labels]]
+    return user, items[kept], steps[-1] + 1 - steps[kept], labels
 
 
 def _collect(pairs: Sequence[_Pair], n_items: int, who: Vocabulary) -> Examples:

@@ -21,6 +21,7 @@ import rectransfer as rt
 from rectransfer.evaluation import Contest, Task, category_launch, run_baselines
 from rectransfer.evaluation.matrix import interactions
 from rectransfer.logs import PublicData
+from rectransfer.ranking import examples
 from rectransfer.recommend import RecommenderConfig, profiles
 from rectransfer.recommend.ground import Ground
 from rectransfer.tastes import TasteSpace, find_tastes, learn_leanings
@@ -42,6 +43,7 @@ def variants() -> list[tuple[str, tuple[float, ...], AbstractContextManager[Any]
         (ALL, pulls, as_it_is),
         ("without leanings", pulls, patch.object(profiles, "_leanings", lambda *_: None)),
         ("nobody is met as if new", pulls, patch.object(Ground, "strangers", 0.0)),
+        ("who is met as if new is always cut", pulls, patch.object(examples, "_ALL_OF_IT", (False,))),
         ("held loosely (pull 10 alone)", (10.0,), as_it_is),
         ("held closely (pull 1000 alone)", (1000.0,), as_it_is),
     ]

@@ -216,6 +216,21 @@ class TestCutAtRandom:
             met[int(user)].add(frozenset(history.tolist()))
         assert met == {0: {frozenset(), frozenset({1})}, 1: {frozenset({0}), frozenset({1})}}
 
+    def test_one_in_three_examples_of_strangers_is_all_they_did(self):
+        """What is taken first, and once, is asked for: no cut could have it as a label."""
+        rows = {"user_id": ["u"] * 4, "item_id": list("xyzy"), "timestamp": [1, 2, 3, 4]}
+        histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)
+        x = np.array([True, False, False])
+        everybody, rng = np.array([True]), np.random.default_rng(0)
+        cuts = cut_at_random(histories, 3, rng, per_user=7, strangers=everybody, strange=x, labels_in=x)
+        assert len(cuts) == 3  # of seven the first, the fourth and the last; the others have no label
+        np.testing.assert_array_equal(cuts.labels, [0, 0, 0])
+        np.testing.assert_array_equal(cuts.items.reshape(3, 3), [[1, 2, 1]] * 3)
+        np.testing.assert_array_equal(cuts.ages.reshape(3, 3), [[3, 2, 1]] * 3)
+        cuts = cut_at_random(histories, 3, rng, per_user=7, strangers=everybody, strange=x, labels_in=~x)
+        assert len(cuts)
+        assert 0 not in cuts.labels
+
     def test_strangers_to_everything_have_no_history(self):
         rows = {"user_id": list("uuuuvvvv"), "item_id": list("xyxy") * 2, "timestamp": [1, 2, 3, 4] * 2}
         histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)
