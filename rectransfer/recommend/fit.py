@@ -17,6 +17,7 @@ from rectransfer.recommend.gate import ALONE, Contender, Fold, Verdict, judge
 from rectransfer.recommend.ground import Ground
 from rectransfer.recommend.learn import JOINT, TARGET, Chosen, Lesson, learn
 from rectransfer.recommend.measured import measured
+from rectransfer.recommend.profiles import as_they_were
 from rectransfer.recommend.views import SourceView
 from rectransfer.scene import Scene
 from rectransfer.vocabulary import Vocabulary
@@ -88,7 +89,8 @@ def _views(
     if lesson.transferred is None:
         return alone, None
     brought = measured(ground, ground.merged, checked)
-    return alone, _fold(ground, config, lesson.transferred, ground.merged, users, brought, own.seen)
+    scene = as_they_were(lesson.transferred, ground)
+    return alone, _fold(ground, config, scene, ground.merged, users, brought, own.seen)
 
 
 def _most(config: RecommenderConfig) -> int:

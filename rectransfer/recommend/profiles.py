@@ -1,15 +1,71 @@
 """What users who are known elsewhere bring to the target."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from rectransfer.ranking import Evidence, Profiles
+from rectransfer.ranking import Evidence, Examples, Profiles
 from rectransfer.recommend.ground import Ground
 from rectransfer.recommend.views import SourceView
+from rectransfer.scene import Scene
 from rectransfer.tastes import Leanings, learn_leanings
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["profiles_of"]
+__all__ = ["EarlierProfiles", "as_they_were", "profiles_of"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EarlierProfiles(Profiles):
+    """Vectors of what users had done in the source up to where their history is cut.
+
+    Attributes:
+        item_vectors: W of the source, shape `(n_items, d)`.
+        elsewhere: Which items are the source's alone, shape `(n_items,)`.
+        decay: What an item counts of the one after it, as in `User2Vec`.
+    """
+
+    item_vectors: Floats
+    elsewhere: npt.NDArray[np.bool_]
+    decay: float
+
+    def of(self, examples: Examples) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """The mean of the vectors of what is in each history, and who has one; shapes `(u, d)` and `(u,)`."""
+        _, known = super().of(examples)
+        kept = self.elsewhere[examples.items]
+        owner, items = examples.owner[kept], examples.items[kept]
+        n = np.bincount(owner, minlength=len(examples))
+        age = np.cumsum(n)[owner] - 1 - np.arange(len(owner))  # histories are in the order of time
+        weights = self.decay ** age.astype(np.float64)
+        weights /= np.bincount(owner, weights=weights, minlength=len(examples))[owner]
+        shape = (len(examples), len(self.item_vectors))
+        mean = csr_array((weights.astype(np.float32), (owner, items)), shape=shape)
+        known &= n > 0
+        return np.where(known[:, None], mean @ self.item_vectors, np.float32(0)), known
+
+
+def as_they_were(scene: Scene, ground: Ground) -> Scene:
+    """The same scene for users who are met in the middle of what they did: nothing is known of the rest.
+
+    A vector of all that a user did in the source would give away what comes next, where both domains are used
+    at the same time. That holds for pooled vectors of items that aren't on sale here; others, and those of a
+    source that keeps no histories, can't be taken back.
+    """
+    view, profiles = ground.sharing, scene.profiles
+    if view is None or profiles is None or view.pretrained.histories is None:
+        return scene
+    if view.pretrained.users.method != "pooled" or view.knows_any(ground.on_sale):
+        return scene
+    earlier = EarlierProfiles(
+        **vars(profiles),
+        item_vectors=view.evidence.vectors,
+        elsewhere=view.evidence.known,
+        decay=view.pretrained.config.user2vec.decay,
+    )
+    return replace(scene, profiles=earlier, _indexes={}, _tower_vectors={})
 
 
 def profiles_of(
