@@ -72,6 +72,7 @@ bench-speed: $(VENV)/.installed-dev
 bench-ablation: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/ablation.py
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/ablation_departments.py
+	$(ONE_THREAD) $(BIN)/python tests/benchmarks/ablation_viewers.py
 
 bench-options: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/options.py

@@ -9,6 +9,7 @@ import pytest
 import rectransfer as rt
 from rectransfer.compression import Compression
 from rectransfer.compression.shrink import shrunk
+from rectransfer.embeddings import User2Vec
 from rectransfer.logs import PlantedConfig, plant
 from rectransfer.pretrained import pretrain
 from rectransfer.ranking import LEANING, Histories, uncut
@@ -16,6 +17,7 @@ from rectransfer.recommend import Recommender
 from rectransfer.recommend.fit import _popular, _start, _views
 from rectransfer.recommend.ground import prepare
 from rectransfer.recommend.learn import Chosen, learn
+from rectransfer.recommend.profiles import as_they_were
 from rectransfer.report import build_report
 from rectransfer.scoring import read_scores
 from rectransfer.vocabulary import Vocabulary
@@ -196,3 +198,63 @@ def test_a_source_that_shares_users_brings_leanings_wherever_it_stands(
     found, alone = learned.transferred.profiles, lesson[1].transferred.profiles
     assert found.users == source.users.vocabulary
     np.testing.assert_allclose(found.leanings.calls, alone.leanings.calls, atol=1e-6)
+
+
+class TestProfilesAsTheyWere:
+    def past(self, ground, log, users):
+        return uncut(Histories.from_log(log, ground.items, users), len(ground.items))
+
+    def test_of_all_that_was_done_they_are_those_of_the_source(self, source, lesson):
+        ground, learned = lesson
+        users = source.users.vocabulary
+        examples = self.past(ground, ground.merged, users)
+        vectors, known = as_they_were(learned.transferred, ground).profiles.of(examples)
+        np.testing.assert_allclose(vectors, source.users.vectors, atol=1e-6)
+        assert known.all()
+
+    def test_of_a_history_that_is_cut_they_know_nothing_of_the_rest(self, source, lesson):
+        ground, learned = lesson
+        log, (first, last) = source.histories, source.histories.span
+        before = log.with_frame(log.frame.filter(pl.col("timestamp") < first + (last - first) / 2))
+        pooled = User2Vec().fit(before, source.items)
+        assert 0 < len(pooled.vocabulary) <= len(source.users.vocabulary)
+        users = source.users.vocabulary
+        rows = pooled.vocabulary.rows(users.ids)
+        vectors, known = as_they_were(learned.transferred, ground).profiles.of(
+            self.past(ground, before, users)
+        )
+        np.testing.assert_array_equal(known, rows >= 0)
+        np.testing.assert_allclose(vectors[known], pooled.vectors[rows[known]], atol=1e-6)
+        assert not vectors[~known].any()
+        now, _ = learned.transferred.profiles.of(self.past(ground, before, users))
+        assert np.abs(now[known] - vectors[known]).max() > 0.01
+
+    def test_the_gate_looks_at_those_and_what_ships_does_not(self, lesson, few, tiny, fitted):
+        ground, learned = lesson
+        _, fold = _views(ground, tiny, learned, few.users)
+        vectors, _ = as_they_were(learned.transferred, ground).profiles.of(fold.examples)
+        there = fold.slate.present
+        contexts = learned.transferred.profiles.contexts[fold.candidates]
+        expected = np.einsum("ud,umd->um", vectors, contexts)[there]
+        found = fold.slate.signals[:, :, fold.slate.names.index("profile.affinity")]
+        np.testing.assert_allclose(found[there], expected, atol=1e-5)
+        assert type(fitted.state.scene.profiles) is type(learned.transferred.profiles)
+
+    @pytest.mark.parametrize("how", ["no histories", "learned", "items are shared"])
+    def test_what_cannot_be_taken_back_stays(self, how, department, few, tiny, source_config):
+        log, config = department.source, source_config
+        if how == "no histories":
+            config = replace(config, keep_histories=0)
+        elif how == "learned":
+            user2vec = User2Vec(method="pv-dbow", dimensions=config.item2vec.dimensions, epochs=2)
+            config = replace(config, user2vec=user2vec)
+        else:
+            others = ~pl.col("user_id").is_in(few.users.ids.implode())
+            there = department.target.frame.filter(others).select(log.frame.columns)
+            log = log.with_frame(pl.concat([log.frame, there]).sort("user_id", "timestamp"))
+        ground = prepare(
+            few, [pretrain(log, config=config, deterministic=True)], items=None, link=None, min_coverage=0.0
+        )
+        scene = learn(ground, tiny, few.users, Chosen(), 0).transferred
+        assert scene.profiles is not None
+        assert as_they_were(scene, ground) is scene
