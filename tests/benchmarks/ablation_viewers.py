@@ -4,7 +4,7 @@
     python tests/benchmarks/ablation_viewers.py --render   # the page's table only
 
 MovieLens 1M, parted: three in ten of the films are the target, the others the source. A fifth of the viewers
-is new to the target: all that they watched of the source is known, all that they watched of the target is to be
+is new to the target: all that they watched of the source is known, all they watched of the target is to be
 found. Nothing is cut in time, as is usual where recommenders across domains are compared.
 """
 
