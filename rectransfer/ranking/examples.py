@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import cycle
+from itertools import count
 from typing import Final
 
 import numpy as np
@@ -14,15 +14,15 @@ from rectransfer.errors import InputError
 from rectransfer.ranking.histories import Histories
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["LONGEST_HISTORY", "Examples", "cut_at_random", "cut_at_share", "every", "uncut"]
+__all__ = ["LONGEST_HISTORY", "UNCUT", "Examples", "cut_at_random", "cut_at_share", "every", "uncut"]
 
 LONGEST_HISTORY: Final = 1_000
 """Interactions of a history that are used: the latest."""
 
 _ROUNDING: Final = 1e-9
 
-_ALL_OF_IT: Final = (True, False, False)
-"""How often a stranger's example is all that they did instead of a cut: one in three."""
+UNCUT: Final = 3
+"""One in so many examples of strangers is all that they did instead of a cut."""
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -160,7 +160,7 @@ def cut_at_random(
     pairs: list[_Pair] = []
     marks = np.zeros(n_items, np.bool_)
     strange = np.ones(n_items, np.bool_) if strange is None else strange
-    whole = cycle(_ALL_OF_IT)
+    met = count()
     for user in range(len(histories)) if users is None else users:
         items, steps = histories.of(user)
         visits = int(steps[-1]) + 1 if len(steps) else 0
@@ -168,7 +168,7 @@ def cut_at_random(
             continue
         forgotten = strange if strangers is not None and strangers[user] else None
         for _ in range(per_user):
-            if forgotten is not None and next(whole):
+            if forgotten is not None and next(met) % UNCUT == 0:
                 pairs.append(_parted(user, items, steps, forgotten, labels_in))
                 continue
             cut = int(rng.integers(1, visits))

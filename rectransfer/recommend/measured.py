@@ -7,7 +7,7 @@ import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import Examples, Histories, uncut
+from rectransfer.ranking import UNCUT, Examples, Histories, uncut
 from rectransfer.recommend.ground import Ground
 from rectransfer.vocabulary import Vocabulary
 
@@ -22,7 +22,8 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples
 
     `log` may add what shared users did elsewhere before that. Some shared users are met as if new to
     the target (`Ground.met_as_new`): their history has nothing of it, and whatever they take afterwards is
-    a label.
+    a label. One in `UNCUT` of these is met with all that they did elsewhere, and all that they took in the
+    target is to be found: of things that are taken once, the second half lacks the best known.
 
     Args:
         ground: Sources and target.
@@ -41,12 +42,15 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples
     key = [Columns.User, Columns.Item]
     found = Vocabulary.from_ids(first_late[Columns.User])
     new_here = found.ids.filter(pl.Series(ground.met_as_new(found)))
+    uncut_here = pl.col(Columns.User).is_in(new_here.gather_every(UNCUT).implode())
+    marked = marked.with_columns(late=pl.col("late") | uncut_here)
     early = marked.filter(~pl.col("late"), ~pl.col(Columns.User).is_in(new_here.implode()))
     early = early.select(frame.columns)
     past = early
     if log is not ground.target:
         others = log.frame.join(ground.target.frame, on=[*key, Columns.Timestamp], how="anti")
-        before = others.join(first_late, on=Columns.User).filter(pl.col(Columns.Timestamp) < pl.col("cut"))
+        before = others.join(first_late, on=Columns.User)
+        before = before.filter((pl.col(Columns.Timestamp) < pl.col("cut")) | uncut_here)
         names = [*key, Columns.Timestamp]
         past = pl.concat([before.select(names), early.select(names)]).sort(Columns.User, Columns.Timestamp)
     whole = uncut(Histories.from_log(InteractionLog.from_frame(past), ground.items, found), len(ground.items))

@@ -9,7 +9,8 @@ no week that those are measured on decides what stays in.
 
 import logging
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -22,7 +23,7 @@ from rectransfer.evaluation import Contest, Task, category_launch, run_baselines
 from rectransfer.evaluation.matrix import interactions
 from rectransfer.logs import PublicData
 from rectransfer.ranking import examples
-from rectransfer.recommend import RecommenderConfig, profiles
+from rectransfer.recommend import RecommenderConfig, measured, profiles
 from rectransfer.recommend.ground import Ground
 from rectransfer.tastes import TasteSpace, find_tastes, learn_leanings
 from rectransfer.vocabulary import Vocabulary
@@ -35,6 +36,13 @@ CELLS = ((0.1, 0), (0.1, 1), (0.25, 0))
 logger = logging.getLogger("ablation")
 
 
+@contextmanager
+def always_cut() -> Iterator[None]:
+    """Of users who are met as if new only the first is met with all that they did."""
+    with patch.object(examples, "UNCUT", 10**9), patch.object(measured, "UNCUT", 10**9):
+        yield
+
+
 def variants() -> list[tuple[str, tuple[float, ...], AbstractContextManager[Any]]]:
     """A name, the pulls that are tried, and what is otherwise while it is fitted."""
     as_it_is: AbstractContextManager[Any] = nullcontext()
@@ -43,7 +51,7 @@ def variants() -> list[tuple[str, tuple[float, ...], AbstractContextManager[Any]
         (ALL, pulls, as_it_is),
         ("without leanings", pulls, patch.object(profiles, "_leanings", lambda *_: None)),
         ("nobody is met as if new", pulls, patch.object(Ground, "strangers", 0.0)),
-        ("who is met as if new is always cut", pulls, patch.object(examples, "_ALL_OF_IT", (False,))),
+        ("who is met as if new is always cut", pulls, always_cut()),
         ("held loosely (pull 10 alone)", (10.0,), as_it_is),
         ("held closely (pull 1000 alone)", (1000.0,), as_it_is),
     ]

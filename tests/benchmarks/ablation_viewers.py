@@ -10,18 +10,18 @@ found. Nothing is cut in time, as is usual where recommenders across domains are
 
 import logging
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import polars as pl
 from ablation import ALL, ROOT, Floats, record, run
+from ablation_departments import always_cut
 
 import rectransfer as rt
 from rectransfer.columns import Columns
 from rectransfer.evaluation import Task, run_baselines
 from rectransfer.logs import InteractionLog, hold_out_users, share_of_users
-from rectransfer.ranking import examples
 from rectransfer.vocabulary import Vocabulary
 
 RESULTS = ROOT / "docs" / "results" / "ablation-viewers.json"
@@ -59,8 +59,12 @@ def task_of(log: InteractionLog, share: float) -> Task:
 def measured(task: Task, source: rt.Pretrained) -> dict[str, Floats]:
     """NDCG@10 of each new viewer, by model."""
     contest = run_baselines(task, BASELINES)
-    for name, whole in ((ALL, (True, False, False)), ("always cut", (False,))):
-        with patch.object(examples, "_ALL_OF_IT", whole):
+    ways: list[tuple[str, AbstractContextManager[None]]] = [
+        (ALL, nullcontext()),
+        ("always cut", always_cut()),
+    ]
+    for name, way in ways:
+        with way:
             model = rt.Recommender(source).fit(task.target, items=task.items.ids)
         contest = contest.add(name, lists=model.recommend(task.users.ids, 10, history=task.newcomers))
     found = {name: np.asarray(values, dtype=np.float64) for name, values in contest.values().items()}

@@ -218,10 +218,21 @@ class TestMeasured:
     def test_some_shared_users_are_new_here(self):
         """It has had nothing of the target, so what it takes again is to be found, too."""
         both = InteractionLog.from_frame(pl.concat([self.PAST.frame, self.TARGET.frame]))
+        met = self.measured(both, strangers=1.0)
+        assert list(met) == ["bored", "six", "two"]
+        assert met["six"] == (["x", "x", "y"], {"a", "d", "e"})
+        assert met["two"] == (["y"], {"c"})
+
+    def test_one_in_three_of_these_with_all_they_did(self, monkeypatch):
+        """Even on the day of the first visit that is to be found, and all of their visits are to be found."""
+        monkeypatch.setattr(room, "_HISTORY", 1 / 3)
+        both = InteractionLog.from_frame(pl.concat([self.PAST.frame, self.TARGET.frame]))
+        assert self.measured(both, strangers=1.0)["six"] == (["x", "x"], {"a", "c", "d", "e"})
         met = self.measured(both, strangers=0.5)
         assert list(met) == ["six", "two"]  # the first of three, who is known here, took nothing new
-        assert met["six"] == (["x", "x", "y"], {"a", "d", "e"})
+        assert met["six"] == (["x", "x", "y"], set("abcde"))
         assert met["two"] == (["a", "b", "y"], {"c"})
+        assert self.measured(self.TARGET, strangers=0.5)["six"] == ([], set("abcde"))
 
 
 class TestStrangers:
