@@ -2,6 +2,6 @@
 
 from rectransfer.embeddings.item2vec import Item2Vec
 from rectransfer.embeddings.table import EmbeddingTable
-from rectransfer.embeddings.user2vec import User2Vec, UserTable
+from rectransfer.embeddings.user2vec import User2Vec, UserTable, pooled_vectors
 
-__all__ = ["EmbeddingTable", "Item2Vec", "User2Vec", "UserTable"]
+__all__ = ["EmbeddingTable", "Item2Vec", "User2Vec", "UserTable", "pooled_vectors"]

@@ -22,7 +22,7 @@ from rectransfer.logs import InteractionLog, SpilledLog
 from rectransfer.sequences import LONGEST_LINE
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["Method", "User2Vec", "UserTable"]
+__all__ = ["Method", "User2Vec", "UserTable", "pooled_vectors"]
 
 logger = logging.getLogger(__name__)
 
@@ -192,15 +192,35 @@ def pool(
             f"none of the log's {log.n_items:,} items (for example {log.items.ids[0]!r}) is among the "
             f"table's {len(items):,}; use the table that was learned from this log"
         )
-    # the log is sorted by user and time, so the last row of a user is the latest
-    aged = rows.with_columns(age=pl.int_range(pl.len(), dtype=pl.Int64).reverse().over(Columns.User))
-    users = Vocabulary.from_ids(aged[Columns.User])
-    place = users.rows(aged[Columns.User])
-    weights = np.power(decay, aged["age"].to_numpy().astype(np.float64))
-    weights /= np.bincount(place, weights=weights)[place]
-    shape = (len(users), len(items))
-    mean = sp.csr_array((weights.astype(np.float32), (place, aged["row"].to_numpy())), shape=shape)
-    return users, np.asarray(mean @ items.vectors, dtype=np.float32)
+    users = Vocabulary.from_ids(rows[Columns.User])
+    owner, known = users.rows(rows[Columns.User]), rows["row"].to_numpy()  # logs are sorted by user and time
+    return users, pooled_vectors(owner, known, len(users), items.vectors, decay)
+
+
+def pooled_vectors(
+    owner: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int64],
+    n_users: int,
+    vectors: npt.NDArray[np.float32],
+    decay: float,
+) -> npt.NDArray[np.float32]:
+    """The mean of each user's item vectors, weighted by `decay ** age` with the latest item at age 0.
+
+    Args:
+        owner: Whose each entry is, ascending, and of one user in the order of time, shape `(h,)`.
+        items: Its item, shape `(h,)`.
+        n_users: How many users there are.
+        vectors: Of the items, shape `(n_items, d)`.
+        decay: What an item counts of the one after it.
+
+    Returns:
+        Shape `(n_users, d)`; zeros for users without entries.
+    """
+    age = np.cumsum(np.bincount(owner, minlength=n_users))[owner] - 1 - np.arange(len(owner))
+    weights = np.power(decay, age.astype(np.float64))
+    weights /= np.bincount(owner, weights=weights, minlength=n_users)[owner]
+    mean = sp.csr_array((weights.astype(np.float32), (owner, items)), shape=(n_users, len(vectors)))
+    return np.asarray(mean @ vectors, dtype=np.float32)
 
 
 def _pool_parts(

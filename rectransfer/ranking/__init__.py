@@ -2,7 +2,7 @@
 
 from rectransfer.ranking.augment import Augment
 from rectransfer.ranking.evidence import Evidence, Profiles, lay_out
-from rectransfer.ranking.examples import UNCUT, Examples, cut_at_random, cut_at_share, every, uncut
+from rectransfer.ranking.examples import UNCUT_EVERY, Examples, cut_at_random, cut_at_share, every, uncut
 from rectransfer.ranking.histories import Histories
 from rectransfer.ranking.losses import (
     bce,
@@ -43,7 +43,7 @@ __all__ = [
     "RECENT",
     "SIGNALS",
     "STEADY",
-    "UNCUT",
+    "UNCUT_EVERY",
     "Augment",
     "Batch",
     "Evidence",

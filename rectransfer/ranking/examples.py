@@ -14,15 +14,15 @@ from rectransfer.errors import InputError
 from rectransfer.ranking.histories import Histories
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["LONGEST_HISTORY", "UNCUT", "Examples", "cut_at_random", "cut_at_share", "every", "uncut"]
+__all__ = ["LONGEST_HISTORY", "UNCUT_EVERY", "Examples", "cut_at_random", "cut_at_share", "every", "uncut"]
 
 LONGEST_HISTORY: Final = 1_000
 """Interactions of a history that are used: the latest."""
 
 _ROUNDING: Final = 1e-9
 
-UNCUT: Final = 3
-"""One in so many examples of strangers is all that they did instead of a cut."""
+UNCUT_EVERY: Final = 3
+"""One in so many examples of users who are met as if new is all that they did, instead of a cut."""
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -153,8 +153,8 @@ def cut_at_random(
         labels_in: Which items may be labels, shape `(n_items,)`; by default all.
         strangers: Users who are met as if they were new to the `strange` items, shape `(len(histories),)`:
             their histories have none of them, and what was had of them before the cut may be a label again.
-            One in three of their examples isn't cut: all other items are the history, and all strange ones
-            are labels. What is taken only once, and often first, would never be asked for otherwise.
+            One in `UNCUT_EVERY` of their examples isn't cut: all other items are the history, and all strange
+            ones are labels. What is taken only once, and often first, would never be asked for otherwise.
         strange: Those items, shape `(n_items,)`; by default all.
     """
     pairs: list[_Pair] = []
@@ -168,7 +168,7 @@ def cut_at_random(
             continue
         forgotten = strange if strangers is not None and strangers[user] else None
         for _ in range(per_user):
-            if forgotten is not None and next(met) % UNCUT == 0:
+            if forgotten is not None and next(met) % UNCUT_EVERY == 0:
                 pairs.append(_parted(user, items, steps, forgotten, labels_in))
                 continue
             cut = int(rng.integers(1, visits))

@@ -7,11 +7,13 @@ import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import UNCUT, Examples, Histories, uncut
+from rectransfer.ranking import UNCUT_EVERY, Examples, Histories, uncut
 from rectransfer.recommend.ground import Ground
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["measured"]
+
+_PAIR: Final = [Columns.User, Columns.Item]
 
 _HISTORY: Final = 0.5
 """The share of a user's visits that is history; the rest is to be found."""
@@ -22,8 +24,8 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples
 
     `log` may add what shared users did elsewhere before that. Some shared users are met as if new to
     the target (`Ground.met_as_new`): their history has nothing of it, and whatever they take afterwards is
-    a label. One in `UNCUT` of these is met with all that they did elsewhere, and all that they took in the
-    target is to be found: of things that are taken once, the second half lacks the best known.
+    a label. One in `UNCUT_EVERY` of these is met with all that they did elsewhere, and all that they took in
+    the target is to be found: of things that are taken once, the second half lacks the best known.
 
     Args:
         ground: Sources and target.
@@ -39,26 +41,33 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples
     first_late = (
         marked.filter("late").group_by(Columns.User).agg(pl.col(Columns.Timestamp).min().alias("cut"))
     )
-    key = [Columns.User, Columns.Item]
     found = Vocabulary.from_ids(first_late[Columns.User])
     new_here = found.ids.filter(pl.Series(ground.met_as_new(found)))
-    uncut_here = pl.col(Columns.User).is_in(new_here.gather_every(UNCUT).implode())
+    uncut_here = pl.col(Columns.User).is_in(new_here.gather_every(UNCUT_EVERY).implode())
     marked = marked.with_columns(late=pl.col("late") | uncut_here)
     early = marked.filter(~pl.col("late"), ~pl.col(Columns.User).is_in(new_here.implode()))
     early = early.select(frame.columns)
-    past = early
-    if log is not ground.target:
-        others = log.frame.join(ground.target.frame, on=[*key, Columns.Timestamp], how="anti")
-        before = others.join(first_late, on=Columns.User)
-        before = before.filter((pl.col(Columns.Timestamp) < pl.col("cut")) | uncut_here)
-        names = [*key, Columns.Timestamp]
-        past = pl.concat([before.select(names), early.select(names)]).sort(Columns.User, Columns.Timestamp)
+    past = early if log is ground.target else _with_past(early, log, ground.target, first_late, uncut_here)
     whole = uncut(Histories.from_log(InteractionLog.from_frame(past), ground.items, found), len(ground.items))
-    new = marked.filter("late").select(key).unique()
-    new = new.join(early.select(key).unique(), on=key, how="anti").sort(key)
+    new = marked.filter("late").select(_PAIR).unique()
+    new = new.join(early.select(_PAIR).unique(), on=_PAIR, how="anti").sort(_PAIR)
     owner, label = found.rows(new[Columns.User]), ground.items.rows(new[Columns.Item])
     order = np.argsort(owner, kind="stable")
     asked = Examples(
         whole.users, whole.n_items, whole.owner, whole.items, whole.ages, owner[order], label[order], found
     )
     return asked.take(np.unique(owner))
+
+
+def _with_past(
+    early: pl.DataFrame,
+    log: InteractionLog,
+    target: InteractionLog,
+    first_late: pl.DataFrame,
+    uncut_here: pl.Expr,
+) -> pl.DataFrame:
+    """Early rows, and other domains' before the first that is to be found; all where nothing is cut."""
+    key = [*_PAIR, Columns.Timestamp]
+    others = log.frame.join(target.frame, on=key, how="anti").join(first_late, on=Columns.User)
+    before = others.filter((pl.col(Columns.Timestamp) < pl.col("cut")) | uncut_here)
+    return pl.concat([before.select(key), early.select(key)]).sort(Columns.User, Columns.Timestamp)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from rectransfer.embeddings import pooled_vectors
 from rectransfer.ranking import Evidence, Examples, Profiles
 from rectransfer.recommend.ground import Ground
 from rectransfer.recommend.views import SourceView
@@ -37,14 +38,9 @@ class EarlierProfiles(Profiles):
         _, known = super().of(examples)
         kept = self.elsewhere[examples.items]
         owner, items = examples.owner[kept], examples.items[kept]
-        n = np.bincount(owner, minlength=len(examples))
-        age = np.cumsum(n)[owner] - 1 - np.arange(len(owner))  # histories are in the order of time
-        weights = self.decay ** age.astype(np.float64)
-        weights /= np.bincount(owner, weights=weights, minlength=len(examples))[owner]
-        shape = (len(examples), len(self.item_vectors))
-        mean = csr_array((weights.astype(np.float32), (owner, items)), shape=shape)
-        known &= n > 0
-        return np.where(known[:, None], mean @ self.item_vectors, np.float32(0)), known
+        known &= np.bincount(owner, minlength=len(examples)) > 0
+        found = pooled_vectors(owner, items, len(examples), self.item_vectors, self.decay)
+        return np.where(known[:, None], found, np.float32(0)), known
 
 
 def as_they_were(scene: Scene, ground: Ground) -> Scene:
@@ -65,7 +61,7 @@ def as_they_were(scene: Scene, ground: Ground) -> Scene:
         elsewhere=view.evidence.known,
         decay=view.pretrained.config.user2vec.decay,
     )
-    return replace(scene, profiles=earlier, _indexes={}, _tower_vectors={})
+    return replace(scene, profiles=earlier)
 
 
 def profiles_of(

@@ -39,7 +39,7 @@ logger = logging.getLogger("ablation")
 @contextmanager
 def always_cut() -> Iterator[None]:
     """Of users who are met as if new only the first is met with all that they did."""
-    with patch.object(examples, "UNCUT", 10**9), patch.object(measured, "UNCUT", 10**9):
+    with patch.object(examples, "UNCUT_EVERY", 10**9), patch.object(measured, "UNCUT_EVERY", 10**9):
         yield
 
 
