@@ -137,6 +137,7 @@ def cut_at_random(
     labels_in: Mask | None = None,
     strangers: Mask | None = None,
     strange: Mask | None = None,
+    familiar: int = 0,
 ) -> Examples:
     """Cut users' histories at random visits.
 
@@ -156,6 +157,8 @@ def cut_at_random(
             One in `UNCUT_EVERY` of their examples isn't cut: all other items are the history, and all strange
             ones are labels. What is taken only once, and often first, would never be asked for otherwise.
         strange: Those items, shape `(n_items,)`; by default all.
+        familiar: Cuts of each stranger with all that they had, beside the others: strangers come back, and
+            what counts then isn't learned from examples that hardly have any of it.
     """
     pairs: list[_Pair] = []
     marks = np.zeros(n_items, np.bool_)
@@ -166,8 +169,9 @@ def cut_at_random(
         visits = int(steps[-1]) + 1 if len(steps) else 0
         if visits < 2:
             continue
-        forgotten = strange if strangers is not None and strangers[user] else None
-        for _ in range(per_user):
+        stranger = strangers is not None and bool(strangers[user])
+        for place in range(per_user + familiar * stranger):
+            forgotten = strange if stranger and place < per_user else None
             if forgotten is not None and next(met) % UNCUT_EVERY == 0:
                 pairs.append(_parted(user, items, steps, forgotten, labels_in))
                 continue

@@ -26,6 +26,10 @@ __all__ = ["Fitted", "fit"]
 
 logger = logging.getLogger(__name__)
 
+FAMILIAR: Final = 1
+"""Cuts with all that they had, beside those without, of each user who is met as if new: where most are met
+so, hardly an example would show what counts for those who come back."""
+
 _FEW: Final = 200
 """Users of the target up to which the target alone is held back as well."""
 
@@ -110,16 +114,19 @@ def _fold(
     histories = Histories.from_log(log, ground.items, users)
     rng = np.random.default_rng(config.seed)
     most = _most(config)
-    per_user = max(1, min(config.per_user, most // max(1, len(users))))
+    strangers = ground.met_as_new(users)
+    familiar = FAMILIAR * int(strangers.any())
+    per_user = max(1, min(config.per_user, most // max(1, len(users)) - familiar))
     learning = cut_at_random(
         histories,
         len(ground.items),
         rng,
-        users=_sample(len(users), most, rng),
+        users=_sample(len(users), most // (per_user + familiar), rng),
         per_user=per_user,
         labels_in=ground.on_sale,
-        strangers=ground.met_as_new(users),
+        strangers=strangers,
         strange=ground.on_sale,
+        familiar=familiar,
     )
     return Fold(
         learn=scene.lesson(learning, rng),

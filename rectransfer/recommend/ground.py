@@ -197,6 +197,8 @@ def _carried(one: Pretrained, target: InteractionLog) -> InteractionLog | None:
 def _merge(target: InteractionLog, carried: Sequence[InteractionLog]) -> InteractionLog:
     if not carried:
         return target
-    key = [Columns.User, Columns.Item, Columns.Timestamp]
-    frames = [log.frame.select(key) for log in (*carried, target)]
+    logs, columns = (*carried, target), [Columns.User, Columns.Item, Columns.Timestamp]
+    if all(log.has_sessions for log in logs) and len({log.frame[Columns.Session].dtype for log in logs}) == 1:
+        columns.append(Columns.Session)
+    frames = [log.frame.select(columns) for log in logs]
     return InteractionLog.from_frame(pl.concat(frames), name=f"{target.name} with its users' past")

@@ -237,7 +237,8 @@ def _evidence(
     buyers = np.bincount(counts.indices, minlength=len(ground.items))
     popularity = np.log1p(buyers).astype(np.float32)
     start = None if view is None else view.table(ground.items)
-    by = "session" if log.has_sessions else "user"
+    # what users do in two domains is seldom one session
+    by = "session" if log.has_sessions and (view is None or not ground.shares_users) else "user"
     begun = start if start is not None and _overlap(start, log) else None
     how = config.item2vec if start is None else replace(config.item2vec, dimensions=start.dimensions)
     try:

@@ -1,17 +1,22 @@
-"""Films that are new to known viewers: what whole examples are good for; docs/ablation.md.
+"""Films for viewers of others: what whole and familiar examples are good for; docs/ablation.md.
 
-    python tests/benchmarks/ablation_viewers.py            # ten minutes
+    python tests/benchmarks/ablation_viewers.py            # half an hour
     python tests/benchmarks/ablation_viewers.py --render   # the page's table only
 
 MovieLens 1M, parted: three in ten of the films are the target, the others the source. A fifth of the viewers
 is new to the target: all that they watched of the source is known, all they watched of the target is to be
 found. Nothing is cut in time, as is usual where recommenders across domains are compared.
+
+Then viewers who come back: of everybody the first 70 % of the visits to the target are known, and what they
+watched of the source before the others. The others are to be found.
 """
 
 import logging
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -22,6 +27,7 @@ import rectransfer as rt
 from rectransfer.columns import Columns
 from rectransfer.evaluation import Task, run_baselines
 from rectransfer.logs import InteractionLog, hold_out_users, share_of_users
+from rectransfer.recommend import fit as fitting
 from rectransfer.vocabulary import Vocabulary
 
 RESULTS = ROOT / "docs" / "results" / "ablation-viewers.json"
@@ -31,6 +37,10 @@ SHARES = (0.02, 0.1)
 BASELINES = ("popularity", "itemknn_pooled", "ease_pooled", "ials_pooled")
 ON_SALE = 0.3
 NEW = 0.2
+EARLY = 0.7
+
+Ways = dict[str, tuple[bool, AbstractContextManager[None]]]
+"""Names of models; whether each takes the source, and what is otherwise while it is fitted."""
 
 logger = logging.getLogger("ablation")
 
@@ -56,33 +66,67 @@ def task_of(log: InteractionLog, share: float) -> Task:
     )
 
 
-def measured(task: Task, source: rt.Pretrained) -> dict[str, Floats]:
-    """NDCG@10 of each new viewer, by model."""
+def returning(log: InteractionLog, share: float) -> Task:
+    """Viewers of the source who have been in the target and come back, a share of all of them."""
+    films = log.items.ids.sort().sample(fraction=ON_SALE, seed=0)
+    here = pl.col(Columns.Item).is_in(films.implode())
+    visit = pl.col(Columns.Timestamp).rle_id().over(Columns.User).cast(pl.Int64)
+    late = visit >= ((visit.max().over(Columns.User)) * EARLY).cast(pl.Int64).clip(1)
+    target = log.frame.filter(here).with_columns(late=late)
+    cut = target.filter("late").group_by(Columns.User).agg(pl.col(Columns.Timestamp).min().alias("cut"))
+    source = log.frame.filter(~here).join(cut, on=Columns.User, how="left")
+    source = source.filter(pl.col("cut").is_null() | (pl.col(Columns.Timestamp) < pl.col("cut")))
+    known = share_of_users(log.with_frame(target.filter(~pl.col("late")).drop("late")), share, seed=0).log
+    back = pl.col(Columns.User).is_in(known.users.ids.implode())
+    past = pl.concat([source.drop("cut").filter(back), known.frame])
+    return Task(
+        name=f"returning viewers, {share:.0%}",
+        source=(elsewhere := log.with_frame(source.drop("cut"))),
+        target=known,
+        histories=log.with_frame(past),
+        test=log.with_frame(target.filter("late", back).drop("late")),
+        items=Vocabulary.from_ids(films),
+        guarantee="of nobody is anything known that came after the first visit that is to be found",
+        context=elsewhere.items,
+    )
+
+
+def measured(task: Task, source: rt.Pretrained, ways: Ways) -> dict[str, Floats]:
+    """NDCG@10 of each viewer, by model."""
     contest = run_baselines(task, BASELINES)
-    ways: list[tuple[str, AbstractContextManager[None]]] = [
-        (ALL, nullcontext()),
-        ("always cut", always_cut()),
-    ]
-    for name, way in ways:
+    for name, (one, way) in ways.items():
         with way:
-            model = rt.Recommender(source).fit(task.target, items=task.items.ids)
+            model = rt.Recommender(source if one else None).fit(task.target, items=task.items.ids)
         contest = contest.add(name, lists=model.recommend(task.users.ids, 10, history=task.newcomers))
     found = {name: np.asarray(values, dtype=np.float64) for name, values in contest.values().items()}
-    return {name: found[name] for name in (ALL, "always cut", *BASELINES)}
+    return {name: found[name] for name in (*ways, *BASELINES)}
+
+
+@contextmanager
+def never_familiar() -> Iterator[None]:
+    """Who is met as if new is met in no other way."""
+    with patch.object(fitting, "FAMILIAR", 0):
+        yield
 
 
 def results() -> dict[str, Any]:
-    """All shares, each with a table of its own."""
+    """New viewers and returning ones, all shares, each with a table of its own."""
     log, start = rt.fetch("ml-1m").log, time.perf_counter()
-    source = rt.pretrain(task_of(log, 1.0).source, seed=0, deterministic=True)
     values: dict[str, dict[str, list[float]]] = {}
     users: dict[str, list[int]] = {}
-    for share in SHARES:
-        kind = f"viewers {share:g}"
-        found = measured(task_of(log, share), source)
-        users[kind] = [len(found[ALL])]
-        values[kind] = {name: [round(float(one), 4) for one in each] for name, each in found.items()}
-        logger.info("%s: %s", kind, {name: round(float(each.mean()), 4) for name, each in found.items()})
+    for who, make in (("viewers", task_of), ("returning", returning)):
+        source = rt.pretrain(make(log, 1.0).source, seed=0, deterministic=True)
+        for share in SHARES:
+            kind = f"{who} {share:g}"
+            ways: Ways = {ALL: (True, nullcontext()), "never familiar": (True, never_familiar())}
+            if make is task_of:
+                ways["always cut"] = True, always_cut()
+            else:
+                ways["target alone"] = False, nullcontext()
+            found = measured(make(log, share), source, ways)
+            users[kind] = [len(found[ALL])]
+            values[kind] = {name: [round(float(one), 4) for one in each] for name, each in found.items()}
+            logger.info("%s: %s", kind, {name: round(float(each.mean()), 4) for name, each in found.items()})
     return record(values, users, start)
 
 

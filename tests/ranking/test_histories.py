@@ -231,6 +231,24 @@ class TestCutAtRandom:
         assert len(cuts)
         assert 0 not in cuts.labels
 
+    def test_strangers_are_met_as_familiar_too(self):
+        rows = {"user_id": list("uuuuvvvv"), "item_id": list("xyxy") * 2, "timestamp": [1, 2, 3, 4] * 2}
+        histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)
+        x, first = np.array([True, False]), np.array([True, False])
+        alone = cut_at_random(histories, 2, np.random.default_rng(0), per_user=20, strangers=first, strange=x)
+        both = cut_at_random(
+            histories, 2, np.random.default_rng(0), per_user=20, strangers=first, strange=x, familiar=20
+        )
+        strangers, familiar = (
+            [set(found.items[found.owner == row]) for row in np.flatnonzero(found.users == 0)]
+            for found in (alone, both)
+        )
+        assert familiar[: len(strangers)] == strangers
+        assert {0} not in strangers
+        assert {0} in familiar[len(strangers) :]
+        # who isn't a stranger gets no more than before
+        assert (both.users == 1).sum() <= 20
+
     def test_strangers_to_everything_have_no_history(self):
         rows = {"user_id": list("uuuuvvvv"), "item_id": list("xyxy") * 2, "timestamp": [1, 2, 3, 4] * 2}
         histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)

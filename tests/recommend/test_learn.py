@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from rectransfer.logs import InteractionLog, PlantedConfig, plant
 from rectransfer.pretrained import pretrain
 from rectransfer.ranking import Histories, every, uncut
+from rectransfer.recommend import fit as fitting
 from rectransfer.recommend import measured as room
 from rectransfer.recommend.fit import _carried, _views
 from rectransfer.recommend.ground import prepare
@@ -317,6 +318,14 @@ class TestManyUsers:
         assert 5 < len(fold.learn.signals) <= 10
         assert 5 < len(fold.examples) <= 10
         assert fold.slate.signals.shape[0] == len(fold.candidates) == len(fold.examples)
+
+    def test_who_is_met_as_new_is_met_as_familiar_too(self, ground, lesson, tiny, monkeypatch):
+        with_them = self.fold(ground, lesson, tiny, per_user=2).learn
+        monkeypatch.setattr(fitting, "FAMILIAR", 0)
+        without = self.fold(ground, lesson, tiny, per_user=2).learn
+        more = len(with_them.signals) - len(without.signals)
+        strangers = int(ground.met_as_new(ground.target.users).sum())
+        assert strangers / 2 < more < strangers * 1.5  # cuts without anything new after them don't count
 
 
 def test_a_sources_counts_are_laid_out_in_the_grounds_items(both, source, ground):

@@ -95,6 +95,16 @@ def test_best_sellers_alone_are_best_sellers(lesson, tiny):
     np.testing.assert_allclose(apart, apart.mean(), atol=1e-4)
 
 
+def test_sessions_stay_sessions_beside_what_was_done_elsewhere(lesson, source, few):
+    ground, _ = lesson
+    assert ground.merged.has_sessions
+    assert set(few.frame["session_id"]) < set(ground.merged.frame["session_id"])
+    without = few.with_frame(few.frame.drop("session_id"))
+    merged = prepare(without, [source], items=None, link=None, min_coverage=0.0).merged
+    assert not merged.has_sessions
+    assert merged.frame.height == ground.merged.frame.height
+
+
 def test_users_lean_to_what_they_will_take(lesson, department):
     """Users who were never there, by what they really took there."""
     ground, learned = lesson
