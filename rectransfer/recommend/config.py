@@ -25,7 +25,8 @@ class RecommenderConfig:
         folds: Parts that the target's users are split into, for cross-fitting and for the gate.
         per_user: Cuts of each user's history that the ranker learns from.
         most_cuts: Cuts that it learns from at most: of many users it takes fewer each, and then a sample of
-            the users. The gate measures on as many users at most.
+            the users. The gate measures on as many users at most. Where users are shared, those who are met
+            as if new add one cut each in which they aren't.
         neighbours_l2: Ridge penalties of the target's item-item weights; the first fold chooses.
         towers: How many towers are trained on the target alone; their mean is what counts.
         confidence: The share of the bootstrap's draws in which the target alone has to be better, for it to

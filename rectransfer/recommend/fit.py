@@ -114,19 +114,17 @@ def _fold(
     histories = Histories.from_log(log, ground.items, users)
     rng = np.random.default_rng(config.seed)
     most = _most(config)
-    strangers = ground.met_as_new(users)
-    familiar = FAMILIAR * int(strangers.any())
-    per_user = max(1, min(config.per_user, most // max(1, len(users)) - familiar))
+    per_user = max(1, min(config.per_user, most // max(1, len(users))))
     learning = cut_at_random(
         histories,
         len(ground.items),
         rng,
-        users=_sample(len(users), most // (per_user + familiar), rng),
+        users=_sample(len(users), most, rng),
         per_user=per_user,
         labels_in=ground.on_sale,
-        strangers=strangers,
+        strangers=ground.met_as_new(users),
         strange=ground.on_sale,
-        familiar=familiar,
+        familiar=FAMILIAR,
     )
     return Fold(
         learn=scene.lesson(learning, rng),
