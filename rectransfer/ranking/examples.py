@@ -157,8 +157,9 @@ def cut_at_random(
             One in `UNCUT_EVERY` of their examples isn't cut: all other items are the history, and all strange
             ones are labels. What is taken only once, and often first, would never be asked for otherwise.
         strange: Those items, shape `(n_items,)`; by default all.
-        familiar: Cuts of each stranger with all that they had, beside the others: strangers come back, and
-            what counts then isn't learned from examples that hardly have any of it.
+        familiar: Cuts of each stranger with all that they had, beside the others, after their first visit
+            with a strange item: strangers come back, and what counts then isn't learned from examples that
+            hardly have any of it.
     """
     pairs: list[_Pair] = []
     marks = np.zeros(n_items, np.bool_)
@@ -175,7 +176,11 @@ def cut_at_random(
             if forgotten is not None and next(met) % UNCUT_EVERY == 0:
                 pairs.append(_parted(user, items, steps, forgotten, labels_in))
                 continue
-            cut = int(rng.integers(1, visits))
+            # who is familiar has had a strange item by the cut
+            first = int(steps[np.argmax(strange[items])]) + 1 if stranger and forgotten is None else 1
+            if first >= visits:
+                continue
+            cut = int(rng.integers(first, visits))
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
             pairs.append(_pair(user, items, steps, cut, before, after, marks, labels_in, forgotten))

@@ -130,18 +130,18 @@ def prepare(
     for one, bridge in zip(pretrained, found, strict=True):
         require_bridge(bridge)
         _require_apart(one, target)
-    carried = [
-        log
+    brought = [
+        _carried(one, target) if bridge.by_users else None
         for one, bridge in zip(pretrained, found, strict=True)
-        if bridge.by_users and (log := _carried(one, target)) is not None
     ]
+    carried = [log for log in brought if log is not None]
     merged = _merge(target, carried)
     ids = pl.concat([catalogue.ids, *(log.items.ids for log in carried)])
     vocabulary = Vocabulary.from_ids(ids)
     names = [SOURCE] if len(pretrained) == 1 else [f"{SOURCE}{n}" for n in range(1, len(pretrained) + 1)]
     views = tuple(
-        view_of(name, one, target, vocabulary, bridge, link)
-        for name, one, bridge in zip(names, pretrained, found, strict=True)
+        view_of(name, one, target, vocabulary, bridge, link, carried=log is not None)
+        for name, one, bridge, log in zip(names, pretrained, found, brought, strict=True)
     )
     on_sale = catalogue.rows(vocabulary.ids) >= 0
     return Ground(target, merged, vocabulary, on_sale, views)
@@ -197,8 +197,6 @@ def _carried(one: Pretrained, target: InteractionLog) -> InteractionLog | None:
 def _merge(target: InteractionLog, carried: Sequence[InteractionLog]) -> InteractionLog:
     if not carried:
         return target
-    logs, columns = (*carried, target), [Columns.User, Columns.Item, Columns.Timestamp]
-    if all(log.has_sessions for log in logs) and len({log.frame[Columns.Session].dtype for log in logs}) == 1:
-        columns.append(Columns.Session)
-    frames = [log.frame.select(columns) for log in logs]
+    key = [Columns.User, Columns.Item, Columns.Timestamp]
+    frames = [log.frame.select(key) for log in (*carried, target)]
     return InteractionLog.from_frame(pl.concat(frames), name=f"{target.name} with its users' past")

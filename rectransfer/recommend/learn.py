@@ -108,6 +108,7 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
         merged = merged.with_frame(merged.frame.group_by(Columns.User, maintain_order=True).tail(_LATEST))
     lead = _lead(ground, chosen, left_out)
     pooled = _pooled(lead, counts, own.users)
+    start = _start(lead, merged, ground)
     joint = _evidence(
         JOINT,
         merged,
@@ -116,7 +117,8 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
         counts=pooled,
         weights=solve_neighbours(pooled, lead.pretrained.l2),
         transitions=followed if lead.taken is None else _followed(lead, followed),
-        view=lead,
+        start=start,
+        over=lead.evidence,
     )
     carried = {}
     for view in ground.sources:
@@ -125,7 +127,8 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
                 view.towers(), view.name, ground, config, users, left_out, chosen, seed
             )
     sources = [view.evidence for view in ground.sources]
-    profiles = profiles_of(ground, joint if ground.sharing is lead else None, own.users, counts)
+    one_space = joint if ground.sharing is lead and start is not None else None
+    profiles = profiles_of(ground, one_space, own.users, counts)
     towers = {**carried, TARGET: own_towers}
     scene = Scene((*sources, joint, target), towers, ground.on_sale, config.depth, profiles)
     return Lesson(alone, scene, lead)
@@ -228,31 +231,31 @@ def _evidence(
     counts: csr_array,
     weights: Neighbours,
     transitions: Transitions,
-    view: SourceView | None = None,
+    start: EmbeddingTable | None = None,
+    over: Evidence | None = None,
 ) -> Evidence:
     """A table over a log's sequences, with item-item weights and popularity.
 
-    With a view its table is where training starts.
+    Training goes on from `start`, where there is one; `over` has its vectors of what the log lacks.
     """
     buyers = np.bincount(counts.indices, minlength=len(ground.items))
     popularity = np.log1p(buyers).astype(np.float32)
-    start = None if view is None else view.table(ground.items)
-    # what users do in two domains is seldom one session
-    by = "session" if log.has_sessions and (view is None or not ground.shares_users) else "user"
-    begun = start if start is not None and _overlap(start, log) else None
+    by = "session" if log.has_sessions else "user"
     how = config.item2vec if start is None else replace(config.item2vec, dimensions=start.dimensions)
     try:
         cut = sequences(log, ground.items, by=by)  # type: ignore[arg-type]  # one of the two
-        table = how.fit(cut, start=begun)
+        table = how.fit(cut, start=start)
     except InputError as error:  # too thin to have pairs: the other signals carry on without a table
         logger.info("no %s table: %s", name, error)
         table = None
     laid = lay_out(name, table, ground.items, popularity=popularity, weights=weights, transitions=transitions)
-    return laid if view is None or begun is None or table is None else _over(view.evidence, laid)
+    return laid if over is None or start is None or table is None else _over(over, laid)
 
 
-def _overlap(start: EmbeddingTable, log: InteractionLog) -> bool:
-    return bool((start.vocabulary.rows(log.items.ids) >= 0).any())
+def _start(view: SourceView, log: InteractionLog, ground: Ground) -> EmbeddingTable | None:
+    """A source's table, to go on from with a log; None where it knows none of its items."""
+    start = view.table(ground.items)
+    return start if start is not None and (start.vocabulary.rows(log.items.ids) >= 0).any() else None
 
 
 def _over(under: Evidence, laid: Evidence) -> Evidence:

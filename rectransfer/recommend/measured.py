@@ -70,5 +70,4 @@ def _with_past(
     key = [*_PAIR, Columns.Timestamp]
     others = log.frame.join(target.frame, on=key, how="anti").join(first_late, on=Columns.User)
     before = others.filter((pl.col(Columns.Timestamp) < pl.col("cut")) | uncut_here)
-    columns = [*key, Columns.Session] if log.has_sessions else key
-    return pl.concat([before.select(columns), early.select(columns)]).sort(Columns.User, Columns.Timestamp)
+    return pl.concat([before.select(key), early.select(key)]).sort(Columns.User, Columns.Timestamp)

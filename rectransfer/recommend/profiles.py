@@ -48,10 +48,10 @@ def as_they_were(scene: Scene, ground: Ground) -> Scene:
 
     A vector of all that a user did in the source would give away what comes next, where both domains are used
     at the same time. That holds for pooled vectors of items that aren't on sale here; others, and those of a
-    source that keeps no histories, can't be taken back.
+    source whose histories aren't there, can't be taken back.
     """
     view, profiles = ground.sharing, scene.profiles
-    if view is None or profiles is None or view.pretrained.histories is None:
+    if view is None or profiles is None or not view.carried:
         return scene
     if view.pretrained.users.method != "pooled" or view.knows_any(ground.on_sale):
         return scene
@@ -70,7 +70,8 @@ def profiles_of(
     """What users of the source that shares them bring: vectors, and leanings.
 
     Pooled vectors meet the table that went on from that source's and has the target's items, where one did;
-    others have output vectors of their own.
+    others have output vectors of their own. None where neither has anything to do with what is on sale: the
+    source knows none of it, and what its users did there can't stand beside the target's log.
 
     Args:
         ground: Sources and target.
@@ -78,9 +79,10 @@ def profiles_of(
         here: The users of the target who are learned from.
         counts: How often each of them took each item in the target, shape `(len(here), n_items)`.
     """
-    if ground.sharing is None:
+    view = ground.sharing
+    if view is None or not (view.carried or view.knows_any(ground.on_sale)):
         return None
-    users, leanings = ground.sharing.pretrained.users, _leanings(ground.sharing, ground, here, counts)
+    users, leanings = view.pretrained.users, _leanings(view, ground, here, counts)
     if users.method == "pooled" and joint is not None and users.dimensions == joint.contexts.shape[1]:
         return Profiles(users.vocabulary, users.vectors, joint.contexts, leanings)
     contexts = np.zeros((len(ground.items), users.dimensions), np.float32)

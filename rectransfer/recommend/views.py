@@ -28,6 +28,7 @@ class SourceView:
         evidence: Its arrays in the rows of the ground's items.
         bridges: What connects it to the target.
         ranker: Its ranker, the signals called by its name here.
+        carried: Whether what its users did there can stand beside the target's log.
         taken: How often each of its users took each of the ground's items, shape `(n_users, n_items)`; None
             where the source keeps no counts, or a link leads from several items to one.
     """
@@ -37,6 +38,7 @@ class SourceView:
     evidence: Evidence
     bridges: Bridges
     ranker: Ranker
+    carried: bool
     taken: csr_array | None
 
     @property
@@ -75,6 +77,8 @@ def view_of(
     items: Vocabulary,
     bridge: Bridges,
     link: Link | None,
+    *,
+    carried: bool,
 ) -> SourceView:
     """See a source from a target.
 
@@ -85,6 +89,7 @@ def view_of(
         items: The ground's.
         bridge: What connects the two.
         link: Which of its items stand for which of the target's.
+        carried: Whether what its users did there can stand beside the target's log.
     """
     if bridge.by_items:
         rows = align(one.items, target, vocabulary=items, link=link, min_coverage=0.0).rows
@@ -117,7 +122,7 @@ def view_of(
     ).load_arrays(one.ranker.arrays())
     if len(np.unique(rows[known])) < known.sum():
         taken = None  # a source item that several items stand for doesn't say how often each of them is taken
-    return SourceView(name, one, evidence, bridge, ranker, taken)
+    return SourceView(name, one, evidence, bridge, ranker, carried, taken)
 
 
 def _taken(one: Pretrained, rows: npt.NDArray[np.int64]) -> csr_array | None:

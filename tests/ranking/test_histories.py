@@ -246,6 +246,14 @@ class TestCutAtRandom:
         assert familiar[: len(strangers)] == strangers
         assert {0} not in strangers
         assert {0} in familiar[len(strangers) :]
+        late = [("u", "y", 1), ("u", "y", 2), ("u", "x", 3), ("u", "z", 4), ("u", "z", 5)]
+        late = Histories.from_log(log_of(late), Vocabulary.from_ids(["x", "y", "z"]))
+        x, rng = np.arange(3) == 0, np.random.default_rng(0)
+        cuts = cut_at_random(
+            late, 3, rng, per_user=1, strangers=np.array([True]), strange=x, labels_in=~x, familiar=40
+        )
+        assert len(cuts) > 10
+        assert (cuts.labels == 2).all()  # y has been had by the time that x was met
         # who isn't a stranger gets no more than before
         assert (both.users == 1).sum() <= 20
 

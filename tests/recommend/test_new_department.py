@@ -10,7 +10,7 @@ import rectransfer as rt
 from rectransfer.compression import Compression
 from rectransfer.compression.shrink import shrunk
 from rectransfer.embeddings import User2Vec
-from rectransfer.logs import PlantedConfig, plant
+from rectransfer.logs import InteractionLog, PlantedConfig, plant
 from rectransfer.pretrained import pretrain
 from rectransfer.ranking import LEANING, Histories, uncut
 from rectransfer.recommend import Recommender
@@ -95,16 +95,6 @@ def test_best_sellers_alone_are_best_sellers(lesson, tiny):
     np.testing.assert_allclose(apart, apart.mean(), atol=1e-4)
 
 
-def test_sessions_stay_sessions_beside_what_was_done_elsewhere(lesson, source, few):
-    ground, _ = lesson
-    assert ground.merged.has_sessions
-    assert set(few.frame["session_id"]) < set(ground.merged.frame["session_id"])
-    without = few.with_frame(few.frame.drop("session_id"))
-    merged = prepare(without, [source], items=None, link=None, min_coverage=0.0).merged
-    assert not merged.has_sessions
-    assert merged.frame.height == ground.merged.frame.height
-
-
 def test_users_lean_to_what_they_will_take(lesson, department):
     """Users who were never there, by what they really took there."""
     ground, learned = lesson
@@ -180,6 +170,28 @@ def test_who_has_had_everything_is_explained_beside_that(source, few, tiny):
     assert len(found) == model.recommend(users, k=3).height
 
 
+@pytest.mark.parametrize("why", ["timestamp", "item_id", "no histories"])
+def test_histories_that_are_not_beside_the_targets_bring_no_profile(
+    department, source, source_config, few, tiny, why
+):
+    """Their vectors would be multiplied with those of another space, and the gate couldn't have seen it."""
+    if why == "no histories":
+        config = replace(source_config, keep_histories=0)
+        source, other = pretrain(department.source, config=config, deterministic=True), few
+    else:
+        number = pl.col(why).dt.epoch("d") if why == "timestamp" else pl.col(why).str.slice(1)
+        other = InteractionLog.from_frame(few.frame.with_columns(number.cast(pl.Int64)))
+    ground = prepare(other, [source], items=None, link=None, min_coverage=0.0)
+    assert ground.sharing is not None
+    assert not ground.sharing.carried
+    learned = learn(ground, tiny, other.users, Chosen(), 0)
+    assert learned.transferred.profiles is None
+    assert as_they_were(learned.transferred, ground) is learned.transferred
+    model = Recommender(source, config=tiny).fit(other)
+    users = department.source.users.ids
+    assert model.recommend(users, k=3).height == 3 * len(users)
+
+
 def test_both_sides_of_the_gate_are_measured_on_the_same_users(source, few, tiny):
     """However many there are, and though some have been here once and elsewhere often."""
     once = pl.col("user_id").is_in(few.users.ids.head(15).implode())
@@ -250,12 +262,10 @@ class TestProfilesAsTheyWere:
         np.testing.assert_allclose(found[there], expected, atol=1e-5)
         assert type(fitted.state.scene.profiles) is type(learned.transferred.profiles)
 
-    @pytest.mark.parametrize("how", ["no histories", "learned", "items are shared"])
+    @pytest.mark.parametrize("how", ["learned", "items are shared"])
     def test_what_cannot_be_taken_back_stays(self, how, department, few, tiny, source_config):
         log, config = department.source, source_config
-        if how == "no histories":
-            config = replace(config, keep_histories=0)
-        elif how == "learned":
+        if how == "learned":
             user2vec = User2Vec(method="pv-dbow", dimensions=config.item2vec.dimensions, epochs=2)
             config = replace(config, user2vec=user2vec)
         else:
