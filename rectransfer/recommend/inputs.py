@@ -16,7 +16,17 @@ from rectransfer.ranking import Examples, Histories, uncut
 from rectransfer.recommend.state import Part, State
 from rectransfer.vocabulary import Vocabulary, as_ids
 
-__all__ = ["Asked", "OnUnknownUsers", "asked", "frame_of", "history_of", "ids_of", "items_of", "joined"]
+__all__ = [
+    "Asked",
+    "OnUnknownUsers",
+    "asked",
+    "frame_of",
+    "history_of",
+    "ids_of",
+    "in_visits_of",
+    "items_of",
+    "joined",
+]
 
 OnUnknownUsers = Literal["popular", "skip", "raise"]
 
@@ -120,7 +130,8 @@ def history_of(given: InteractionLog | pl.DataFrame) -> InteractionLog | None:
 def joined(log: InteractionLog, added: InteractionLog) -> InteractionLog:
     """Two logs as one; rows of `added` that `log` has already (user, item and timestamp) count once.
 
-    What was bought twice at one moment stays twice, as long as it stands in one of the two.
+    What was bought twice at one moment stays twice, as long as it stands in one of the two. What a visit is
+    says `log`; see `in_visits_of`.
 
     Raises:
         InputError: A column has another type in each.
@@ -131,11 +142,27 @@ def joined(log: InteractionLog, added: InteractionLog) -> InteractionLog:
                 f"history: {column} is {added.frame[column].dtype} and in the target's log "
                 f"{log.frame[column].dtype}; cast it"
             )
+    added = in_visits_of(log, added)
     names = [column for column in log.frame.columns if column in added.frame.columns]
-    if Columns.Session in names and log.frame[Columns.Session].dtype != added.frame[Columns.Session].dtype:
-        names.remove(Columns.Session)
     new = added.frame.join(log.frame, on=list(_ROW), how="anti", maintain_order="left")
     return InteractionLog.from_frame(pl.concat([log.frame.select(names), new.select(names)]))
+
+
+def in_visits_of(log: InteractionLog, added: InteractionLog) -> InteractionLog:
+    """Some rows with visits like those of a log: sessions if it has any, moments if it has none.
+
+    Without sessions, or with ids of another type, they get sessions of their own: what a model has learned of
+    visits holds for all users alike, whoever's rows are added.
+    """
+    if not log.has_sessions:
+        return added.with_frame(added.frame.drop(Columns.Session)) if added.has_sessions else added
+    kind = log.frame[Columns.Session].dtype
+    if added.has_sessions and added.frame[Columns.Session].dtype == kind:
+        return added
+    visit = Columns.Session if added.has_sessions else Columns.Timestamp
+    number = pl.col(visit).rank("dense").cast(pl.Int64)
+    own = pl.format("added {}", number) if kind == pl.String else -number
+    return added.with_frame(added.frame.with_columns(own.alias(Columns.Session)))
 
 
 def frame_of(items: Vocabulary, users: Vocabulary, parts: Sequence[Part]) -> pl.DataFrame:

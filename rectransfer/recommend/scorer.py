@@ -15,7 +15,7 @@ from rectransfer.columns import Columns
 from rectransfer.errors import InputError, UnknownUserError
 from rectransfer.logs import InteractionLog
 from rectransfer.ranking import Histories
-from rectransfer.recommend.inputs import frame_of, history_of, joined
+from rectransfer.recommend.inputs import frame_of, history_of, in_visits_of, joined
 from rectransfer.recommend.state import Part, State
 from rectransfer.recommend.telling import Teller
 from rectransfer.serving import DEPTH, Server, prepare
@@ -146,6 +146,7 @@ class Scorer:
         if added is None:
             nobody = Vocabulary(self._known.users.ids.clear())
             return nobody, _some(self._known, np.zeros(0, np.int64), nobody), self._had(nobody)
+        added = in_visits_of(self.state.log, added)
         users = Vocabulary(frame[Columns.User].unique(maintain_order=True))
         if (self._known.users.rows(users.ids) >= 0).any() or (self._taken[0].rows(users.ids) >= 0).any():
             past = self.state.log.frame.filter(pl.col(Columns.User).is_in(users.ids.implode()))

@@ -10,6 +10,8 @@ from rectransfer.errors import InputError, NotFittedError, RectransferError, Unk
 from rectransfer.logs import InteractionLog
 from rectransfer.pretrained import pretrain
 from rectransfer.recommend import Recommender, RecommenderConfig
+from rectransfer.recommend.inputs import in_visits_of
+from rectransfer.scoring import read_scores
 from rectransfer.testing import check_model
 
 WHOLE = 60  # items of the planted target
@@ -455,3 +457,45 @@ class TestConfig:
         assert "at the gate" in capsys.readouterr().err
         Recommender(None, config=tiny).fit(target)
         assert capsys.readouterr().err == ""
+
+
+class TestVisits:
+    """What a visit is says the model's log, whatever histories are added."""
+
+    def test_somebody_elses_history_changes_nobodys_list(self, alone, target):
+        assert target.has_sessions
+        users, plain = target.users.ids, alone.recommend(target.users.ids, k=5)
+        row = {"user_id": ["nobody"], "item_id": [target.items.ids[0]], "timestamp": [target.span[1]]}
+        for more in ({}, {"session_id": ["z"]}, {"session_id": [7]}):
+            history = pl.DataFrame({**row, **more})
+            assert alone.recommend(users, k=5, history=history).equals(plain)
+
+    @pytest.mark.parametrize("sessions", ["text", "numbers"])
+    def test_sessions_of_another_type_are_sessions(self, alone, strangers, sessions):
+        frame = strangers.frame
+        if sessions == "numbers":
+            frame = frame.with_columns(pl.col("session_id").rank("dense").cast(pl.Int64))
+        expected = alone.recommend(history=strangers.frame, k=5)
+        assert alone.recommend(history=frame, k=5).equals(expected)
+        moments = alone.recommend(history=frame.drop("session_id"), k=5)
+        assert not moments.equals(expected)
+
+    def test_numbered_sessions_beside_moments(self, target):
+        numbered = target.frame.with_columns(pl.col("session_id").rank("dense").cast(pl.Int64))
+        log = InteractionLog.from_frame(numbered)
+        added = InteractionLog.from_frame(target.frame.drop("session_id").head(9))
+        found = in_visits_of(log, added).frame["session_id"]
+        assert found.dtype == pl.Int64
+        assert found.n_unique() == added.frame["timestamp"].n_unique()
+        assert not set(found) & set(numbered["session_id"])
+
+    def test_scored_alone_or_beside_a_known_user(self, config, target, strangers, tmp_path):
+        """A model whose log has no sessions looks at moments, in every part of a job."""
+        moments = target.with_frame(target.frame.drop("session_id"))
+        model = Recommender(None, config=config).fit(moments)
+        both = pl.concat([strangers.frame, target.frame.head(5)]).sort("user_id", maintain_order=True)
+        jobs = [model.score(frame, tmp_path / str(len(frame)), 5) for frame in (strangers.frame, both)]
+        by = ["user_id", "rank"]
+        apart, beside = (read_scores(job.folder).collect().sort(by) for job in jobs)
+        here = pl.col("user_id").is_in(strangers.users.ids.implode())
+        assert apart["item_id"].equals(beside.filter(here)["item_id"])
