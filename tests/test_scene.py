@@ -206,6 +206,11 @@ class TestSlate:
         assert (lesson.present.sum(axis=1) == np.where(without_history, N, N - had)).all()
         assert (lesson.taken.sum(axis=1) == np.diff(EXAMPLES.relevant.indptr)).all()
 
+    def test_lesson_keeps_what_was_had_in_another_domain(self):
+        elsewhere = replace(EXAMPLES, own=np.zeros(len(EXAMPLES.items), np.bool_))
+        lesson = scene_of().lesson(elsewhere, np.random.default_rng(0), others=N)
+        assert (lesson.present.sum(axis=1) == N).all()
+
     def test_the_tower_says_of_unknown_items_what_it_says_on_average(self):
         scene = scene_of()
         known = np.arange(N) != 7

@@ -72,7 +72,9 @@ class Augment:
         history = _Entries(examples.owner, np.arange(len(examples.owner)), examples.ages, lengths)
         for number, name in enumerate(operators):
             history = getattr(history, name)(getattr(self, name), chosen == number, rng)
-        return replace(examples, owner=history.owner, items=examples.items[history.places], ages=history.ages)
+        own = None if examples.own is None else examples.own[history.places]
+        items = examples.items[history.places]
+        return replace(examples, owner=history.owner, items=items, ages=history.ages, own=own)
 
 
 @dataclass(frozen=True, eq=False)

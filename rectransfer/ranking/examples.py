@@ -26,7 +26,7 @@ UNCUT_EVERY: Final = 3
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-_Pair = tuple[int, Rows, Rows, Rows]
+_Pair = tuple[int, Rows, Rows, Mask, Rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,9 @@ class Examples:
         items: Its item, shape `(h,)`.
         ages: How many visits ago it was, at least 1, shape `(h,)`.
         label_owner: Which example a label belongs to, shape `(l,)`.
-        labels: Items that were taken afterwards and weren't in the history, shape `(l,)`.
+        labels: Items that were taken afterwards and not before, shape `(l,)`.
         who: The ids behind `users`, where they matter.
+        own: Which entries of the histories are of the domain that is learned, shape `(h,)`; None for all.
     """
 
     users: Rows
@@ -52,6 +53,7 @@ class Examples:
     label_owner: Rows
     labels: Rows
     who: Vocabulary | None = None
+    own: Mask | None = None
 
     @cached_property
     def lengths(self) -> npt.NDArray[np.float32]:
@@ -62,6 +64,13 @@ class Examples:
     def seen(self) -> csr_array:
         """1 where an item is in the history, shape `(n, n_items)`."""
         return _ones(self.owner, self.items, (len(self), self.n_items))
+
+    @cached_property
+    def had(self) -> csr_array:
+        """1 where an item is in the history, and was taken in the domain that is learned."""
+        if self.own is None:
+            return self.seen
+        return _ones(self.owner[self.own], self.items[self.own], (len(self), self.n_items))
 
     @cached_property
     def counts(self) -> csr_array:
@@ -103,7 +112,8 @@ class Examples:
             rows: In which examples, shape `(n,)`.
         """
         kept = ~(items[self.items] & rows[self.owner])
-        return replace(self, owner=self.owner[kept], items=self.items[kept], ages=self.ages[kept])
+        own = None if self.own is None else self.own[kept]
+        return replace(self, owner=self.owner[kept], items=self.items[kept], ages=self.ages[kept], own=own)
 
     def take(self, rows: Rows) -> "Examples":
         """Some of the examples, in this order."""
@@ -118,6 +128,7 @@ class Examples:
             label_owner=np.repeat(np.arange(len(rows)), np.diff(self._starts(self.label_owner))[rows]),
             labels=self.labels[label],
             who=self.who,
+            own=None if self.own is None else self.own[history],
         )
 
     def _starts(self, owner: Rows) -> Rows:
@@ -136,7 +147,6 @@ def cut_at_random(
     per_user: int = 2,
     labels_in: Mask | None = None,
     strangers: Mask | None = None,
-    strange: Mask | None = None,
     familiar: int = 0,
 ) -> Examples:
     """Cut users' histories at random visits.
@@ -152,39 +162,40 @@ def cut_at_random(
         users: Whose; by default everybody's.
         per_user: Cuts tried a user.
         labels_in: Which items may be labels, shape `(n_items,)`; by default all.
-        strangers: Users who are met as if they were new to the `strange` items, shape `(len(histories),)`:
-            their histories have none of them, and what was had of them before the cut may be a label again.
-            One in `UNCUT_EVERY` of their examples isn't cut: all other items are the history, and all strange
-            ones are labels. What is taken only once, and often first, would never be asked for otherwise.
-        strange: Those items, shape `(n_items,)`; by default all.
+        strangers: Users who are met as if they were new to the domain, shape `(len(histories),)`: their
+            histories have nothing of its own (`Histories.own`), and what they had of it before the cut may be
+            a label again. One in `UNCUT_EVERY` of their examples isn't cut: all that is of other domains is
+            the history, and all of its own are labels. What is taken only once, and often first, would never
+            be asked for otherwise.
         familiar: Cuts of each stranger with all that they had, beside the others, after their first visit
-            with a strange item: strangers come back, and what counts then isn't learned from examples that
-            hardly have any of it.
+            here: strangers come back, and what counts then isn't learned from examples that hardly have any
+            of it.
     """
     pairs: list[_Pair] = []
     marks = np.zeros(n_items, np.bool_)
-    strange = np.ones(n_items, np.bool_) if strange is None else strange
     met = count()
     for user in range(len(histories)) if users is None else users:
         items, steps = histories.of(user)
         visits = int(steps[-1]) + 1 if len(steps) else 0
         if visits < 2:
             continue
+        own = histories.own_of(user)
         stranger = strangers is not None and bool(strangers[user])
         for place in range(per_user + familiar * stranger):
-            forgotten = strange if stranger and place < per_user else None
-            if forgotten is not None and next(met) % UNCUT_EVERY == 0:
-                pairs.append(_parted(user, items, steps, forgotten, labels_in))
+            forgotten = stranger and place < per_user
+            if forgotten and next(met) % UNCUT_EVERY == 0:
+                pairs.append(_parted(user, items, steps, own, labels_in))
                 continue
-            # who is familiar has had a strange item by the cut
-            first = int(steps[np.argmax(strange[items])]) + 1 if stranger and forgotten is None else 1
+            # who is familiar has been here by the cut
+            first = int(steps[np.argmax(own)]) + 1 if stranger and not forgotten else 1
             if first >= visits:
                 continue
             cut = int(rng.integers(first, visits))
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
-            pairs.append(_pair(user, items, steps, cut, before, after, marks, labels_in, forgotten))
-    return _collect([pair for pair in pairs if len(pair[3])], n_items, histories.users)
+            runs = cut, before, after
+            pairs.append(_pair(user, items, steps, own, runs, marks, labels_in, forgotten=forgotten))
+    return _collect([pair for pair in pairs if len(pair[-1])], n_items, histories)
 
 
 def every(n: int, share: float) -> Mask:
@@ -214,8 +225,9 @@ def cut_at_share(
         visits = int(steps[-1]) + 1 if len(steps) else 0
         if visits >= 2:
             cut = min(max(1, round(visits * share)), visits - 1)
-            pairs.append(_pair(user, items, steps, cut, cut, visits, marks, labels_in))
-    return _collect([pair for pair in pairs if len(pair[3])], n_items, histories.users)
+            runs = cut, cut, visits
+            pairs.append(_pair(user, items, steps, histories.own_of(user), runs, marks, labels_in))
+    return _collect([pair for pair in pairs if len(pair[-1])], n_items, histories)
 
 
 def uncut(histories: Histories, n_items: int, *, longest: int | None = LONGEST_HISTORY) -> Examples:
@@ -231,58 +243,67 @@ def uncut(histories: Histories, n_items: int, *, longest: int | None = LONGEST_H
         items, steps = histories.of(user)
         visits = int(steps[-1]) + 1 if len(steps) else 0
         latest = slice(None if longest is None else max(0, len(items) - longest), None)
-        pairs.append((user, items[latest], visits - steps[latest], items[:0]))
-    return _collect(pairs, n_items, histories.users)
+        own = histories.own_of(user)[latest]
+        pairs.append((user, items[latest], visits - steps[latest], own, items[:0]))
+    return _collect(pairs, n_items, histories)
 
 
 def _pair(
     user: int,
     items: Rows,
     steps: Rows,
-    cut: int,
-    before: int,
-    after: int,
+    own: Mask,
+    runs: tuple[int, int, int],
     marks: Mask,
     labels_in: Mask | None = None,
-    forgotten: Mask | None = None,
+    *,
+    forgotten: bool = False,
 ) -> _Pair:
-    """What a user had up to a visit, and what was new after it; `marks`, all False, is lent for that."""
+    """What a user had up to a visit, and what was new after it; `marks`, all False, is lent for that.
+
+    `runs` are the visit, and how many before and after it count.
+    """
+    cut, before, after = runs
     first, middle, last = np.searchsorted(steps, [cut - before, cut, cut + after])
     first = max(first, middle - LONGEST_HISTORY)
-    history, ages, later = items[first:middle], cut - steps[first:middle], items[middle:last]
-    if forgotten is not None:
-        kept = ~forgotten[history]
-        history, ages = history[kept], ages[kept]
-    marks[history] = True
+    history, ages, mine = items[first:middle], cut - steps[first:middle], own[first:middle]
+    if forgotten:
+        history, ages, mine = history[~mine], ages[~mine], mine[~mine]
+    later, had = items[middle:last][own[middle:last]], history[mine]
+    marks[had] = True
     new = np.sort(later[~marks[later]])
-    marks[history] = False
+    marks[had] = False
     new = new[np.diff(new, prepend=-1) > 0]
     if labels_in is not None:
         new = new[labels_in[new]]
-    return user, history, ages, new
+    return user, history, ages, mine, new
 
 
-def _parted(user: int, items: Rows, steps: Rows, strange: Mask, labels_in: Mask | None) -> _Pair:
-    """All that a user had of other items, and all of the strange ones that they took at any time."""
-    kept = np.flatnonzero(~strange[items])[-LONGEST_HISTORY:]
-    labels = np.unique(items[strange[items]])
+def _parted(user: int, items: Rows, steps: Rows, own: Mask, labels_in: Mask | None) -> _Pair:
+    """All that a user had in other domains, and all that they took in this one at any time."""
+    kept = np.flatnonzero(~own)[-LONGEST_HISTORY:]
+    labels = np.unique(items[own])
     if labels_in is not None:
         labels = labels[labels_in[labels]]
-    return user, items[kept], steps[-1] + 1 - steps[kept], labels
+    return user, items[kept], steps[-1] + 1 - steps[kept], own[kept], labels
 
 
-def _collect(pairs: Sequence[_Pair], n_items: int, who: Vocabulary) -> Examples:
+def _collect(pairs: Sequence[_Pair], n_items: int, histories: Histories) -> Examples:
     none = np.zeros(0, np.int64)
     numbers = np.arange(len(pairs))
+    own = None
+    if histories.own is not None:
+        own = np.concatenate([np.zeros(0, np.bool_), *(mine for *_, mine, _ in pairs)])
     return Examples(
         users=np.array([user for user, *_ in pairs], dtype=np.int64),
         n_items=n_items,
-        owner=np.repeat(numbers, [len(history) for _, history, _, _ in pairs]),
-        items=np.concatenate([none, *(history for _, history, _, _ in pairs)]),
-        ages=np.concatenate([none, *(ages for _, _, ages, _ in pairs)]),
+        owner=np.repeat(numbers, [len(history) for _, history, *_ in pairs]),
+        items=np.concatenate([none, *(history for _, history, *_ in pairs)]),
+        ages=np.concatenate([none, *(ages for _, _, ages, *_ in pairs)]),
         label_owner=np.repeat(numbers, [len(labels) for *_, labels in pairs]),
         labels=np.concatenate([none, *(labels for *_, labels in pairs)]),
-        who=who,
+        who=histories.users,
+        own=own,
     )
 
 

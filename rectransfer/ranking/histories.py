@@ -14,6 +14,7 @@ __all__ = ["Histories"]
 
 _ROW = "row"
 _STEP = "step"
+_OWN = "own"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,8 @@ class Histories:
         items: Rows of an item vocabulary, `int64`, flat.
         steps: For each interaction the user's visit that it belongs to, from 0: a session where the log has
             sessions, else a moment (one timestamp). Flat, ascending within a user.
+        own: Which of them are of the domain that is learned, where others are known as well; flat. None where
+            all are.
 
     Examples:
         >>> log = InteractionLog.from_frame(pl.DataFrame({
@@ -39,6 +42,7 @@ class Histories:
     offsets: npt.NDArray[np.int64]
     items: npt.NDArray[np.int64]
     steps: npt.NDArray[np.int64]
+    own: npt.NDArray[np.bool_] | None = None
 
     @property
     def owners(self) -> npt.NDArray[np.int64]:
@@ -46,7 +50,14 @@ class Histories:
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
     @classmethod
-    def from_log(cls, log: InteractionLog, items: Vocabulary, users: Vocabulary | None = None) -> "Histories":
+    def from_log(
+        cls,
+        log: InteractionLog,
+        items: Vocabulary,
+        users: Vocabulary | None = None,
+        *,
+        own: InteractionLog | None = None,
+    ) -> "Histories":
         """Read histories off a log.
 
         Args:
@@ -54,6 +65,8 @@ class Histories:
             items: What the rows stand for.
             users: Whose histories, in this order; by default all of the log's. Users without interactions
                 get an empty history.
+            own: The rows (user, item and timestamp) of the log that are of the domain that is learned; by
+                default all are.
 
         Raises:
             InputError: Ids differ in type.
@@ -66,6 +79,7 @@ class Histories:
             pl.Series(Columns.User, kept.rows(log.frame[Columns.User])),
             pl.Series(_ROW, items.rows(log.frame[Columns.Item])),
             starts.fill_null(True).cum_sum().alias(_STEP),
+            pl.lit(True).alias(_OWN) if own is None else _among(log, own),
         )
         frame = frame.filter((pl.col(Columns.User) >= 0) & (pl.col(_ROW) >= 0)).sort(
             Columns.User, maintain_order=True
@@ -78,6 +92,7 @@ class Histories:
             offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             items=frame[_ROW].to_numpy(),
             steps=steps,
+            own=None if own is None else frame[_OWN].to_numpy(),
         )
 
     @property
@@ -90,5 +105,18 @@ class Histories:
         place = slice(self.offsets[user], self.offsets[user + 1])
         return self.items[place], self.steps[place]
 
+    def own_of(self, user: int) -> npt.NDArray[np.bool_]:
+        """Which interactions of the user in this row are of the domain that is learned."""
+        place = slice(self.offsets[user], self.offsets[user + 1])
+        return np.ones(place.stop - place.start, np.bool_) if self.own is None else self.own[place]
+
     def __len__(self) -> int:
         return len(self.users)
+
+
+def _among(log: InteractionLog, own: InteractionLog) -> pl.Series:
+    """Which rows of a log are in another."""
+    key = [Columns.User, Columns.Item, Columns.Timestamp]
+    marked = own.frame.select(key).unique().with_columns(pl.lit(True).alias(_OWN))
+    found = log.frame.select(key).join(marked, on=key, how="left", maintain_order="left")
+    return found[_OWN].fill_null(False)

@@ -111,7 +111,8 @@ def _fold(
     checking: Examples,
     had: csr_array,
 ) -> Fold:
-    histories = Histories.from_log(log, ground.items, users)
+    own = None if log is ground.target else ground.target
+    histories = Histories.from_log(log, ground.items, users, own=own)
     rng = np.random.default_rng(config.seed)
     most = _most(config)
     per_user = max(1, min(config.per_user, most // max(1, len(users))))
@@ -123,7 +124,6 @@ def _fold(
         per_user=per_user,
         labels_in=ground.on_sale,
         strangers=ground.met_as_new(users),
-        strange=ground.on_sale,
         familiar=FAMILIAR,
     )
     return Fold(

@@ -116,7 +116,7 @@ class Scene:
             rng: Where randomness comes from.
             others: How many other candidates are kept of each user.
         """
-        candidates = self.candidates(examples, exclude=examples.seen)
+        candidates = self.candidates(examples, exclude=examples.had)
         if not candidates.size:
             return self.slate(examples, candidates)
         taken = _taken(examples, candidates)

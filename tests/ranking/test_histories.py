@@ -31,6 +31,13 @@ def log_of(rows, **more):
     return InteractionLog.from_frame(pl.DataFrame({**frame, **more}))
 
 
+def owned(rows, items):
+    """Histories in which some items are the domain's own."""
+    log = log_of(rows)
+    own = log.with_frame(log.frame.filter(pl.col("item_id").is_in(list(items))))
+    return Histories.from_log(log, log.items, own=own)
+
+
 LOG = log_of(ROWS)
 HISTORIES = Histories.from_log(LOG, LOG.items)
 
@@ -202,60 +209,77 @@ class TestCutAtRandom:
         assert set(cuts.users) == {0}
         assert {0, 1, 2} & set(cuts.items)  # histories are not cut down
 
-    def test_strangers_have_had_none_of_some_items(self):
-        """Those taken again are labels like the others."""
-        rows = {"user_id": list("uuuuvvvv"), "item_id": list("xyxy") * 2, "timestamp": [1, 2, 3, 4] * 2}
-        histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)
-        x, first = np.array([True, False]), np.array([True, False])
-        cuts = cut_at_random(histories, 2, np.random.default_rng(0), per_user=400, strangers=first, strange=x)
+    def test_strangers_have_had_nothing_of_the_domains_own(self):
+        """What they take again is a label like others."""
+        rows = [(user, item, time) for user in "uv" for time, item in enumerate("xyxy")]
+        histories = owned(rows, "x")
+        first = np.array([True, False])
+        cuts = cut_at_random(histories, 2, np.random.default_rng(0), per_user=400, strangers=first)
         met: dict[int, set[frozenset[int]]] = {0: set(), 1: set()}
         for row, user in enumerate(cuts.users):
             history, labels = cuts.items[cuts.owner == row], cuts.labels[cuts.label_owner == row]
             assert len(history) == len(cuts.ages[cuts.owner == row])
-            assert not set(history) & set(labels)
+            assert labels.tolist() == [0]
             met[int(user)].add(frozenset(history.tolist()))
-        assert met == {0: {frozenset(), frozenset({1})}, 1: {frozenset({0}), frozenset({1})}}
+        assert met == {0: {frozenset(), frozenset({1})}, 1: {frozenset({1})}}
 
     def test_one_in_three_examples_of_strangers_is_all_they_did(self):
         """What is taken first, and once, is asked for: no cut could have it as a label."""
-        rows = {"user_id": ["u"] * 4, "item_id": list("xyzy"), "timestamp": [1, 2, 3, 4]}
-        histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)
-        x = np.array([True, False, False])
-        everybody, rng = np.array([True]), np.random.default_rng(0)
-        cuts = cut_at_random(histories, 3, rng, per_user=7, strangers=everybody, strange=x, labels_in=x)
+        histories = owned([("u", item, time) for time, item in enumerate("xyzy")], "x")
+        everybody, x = np.array([True]), np.array([True, False, False])
+        cuts = cut_at_random(histories, 3, np.random.default_rng(0), per_user=7, strangers=everybody)
         assert len(cuts) == 3  # of seven the first, the fourth and the last; the others have no label
         np.testing.assert_array_equal(cuts.labels, [0, 0, 0])
         np.testing.assert_array_equal(cuts.items.reshape(3, 3), [[1, 2, 1]] * 3)
         np.testing.assert_array_equal(cuts.ages.reshape(3, 3), [[3, 2, 1]] * 3)
-        cuts = cut_at_random(histories, 3, rng, per_user=7, strangers=everybody, strange=x, labels_in=~x)
-        assert len(cuts)
-        assert 0 not in cuts.labels
+        rng = np.random.default_rng(0)
+        assert not len(cut_at_random(histories, 3, rng, per_user=7, strangers=everybody, labels_in=~x))
 
     def test_strangers_are_met_as_familiar_too(self):
-        rows = {"user_id": list("uuuuvvvv"), "item_id": list("xyxy") * 2, "timestamp": [1, 2, 3, 4] * 2}
-        histories = Histories.from_log(log := InteractionLog.from_frame(pl.DataFrame(rows)), log.items)
-        x, first = np.array([True, False]), np.array([True, False])
-        alone = cut_at_random(histories, 2, np.random.default_rng(0), per_user=20, strangers=first, strange=x)
+        rows = [(user, item, time) for user in "uv" for time, item in enumerate("xyzx")]
+        histories, first = owned(rows, "xz"), np.array([True, False])
+        alone = cut_at_random(histories, 3, np.random.default_rng(0), per_user=20, strangers=first)
         both = cut_at_random(
-            histories, 2, np.random.default_rng(0), per_user=20, strangers=first, strange=x, familiar=20
+            histories, 3, np.random.default_rng(0), per_user=20, strangers=first, familiar=20
         )
         strangers, familiar = (
             [set(found.items[found.owner == row]) for row in np.flatnonzero(found.users == 0)]
             for found in (alone, both)
         )
         assert familiar[: len(strangers)] == strangers
-        assert {0} not in strangers
+        assert all(history <= {1} for history in strangers)
         assert {0} in familiar[len(strangers) :]
-        late = [("u", "y", 1), ("u", "y", 2), ("u", "x", 3), ("u", "z", 4), ("u", "z", 5)]
-        late = Histories.from_log(log_of(late), Vocabulary.from_ids(["x", "y", "z"]))
-        x, rng = np.arange(3) == 0, np.random.default_rng(0)
-        cuts = cut_at_random(
-            late, 3, rng, per_user=1, strangers=np.array([True]), strange=x, labels_in=~x, familiar=40
-        )
-        assert len(cuts) > 10
-        assert (cuts.labels == 2).all()  # y has been had by the time that x was met
         # who isn't a stranger gets no more than before
         assert (both.users == 1).sum() <= 20
+
+    def test_familiar_is_who_has_been_here(self):
+        late = owned([("u", item, time) for time, item in enumerate("yyxzz")], "xz")
+        rng, everybody = np.random.default_rng(0), np.array([True])
+        cuts = cut_at_random(late, 3, rng, per_user=1, strangers=everybody, familiar=40)
+        assert len(cuts) > 10
+        assert cuts.labels[cuts.label_owner == 0].tolist() == [0, 2]  # the stranger
+        assert (cuts.labels[cuts.label_owner > 0] == 2).all()  # x has been met by then
+
+    def test_what_is_sold_elsewhere_too_is_known_from_there_and_asked_for_here(self):
+        """An item may be in the history by one domain, and a label by the other."""
+        log = log_of([("u", "x", 1), ("u", "y", 2), ("u", "x", 3), ("u", "z", 4), ("u", "y", 5)])
+        own = log.with_frame(log.frame.filter(pl.col("timestamp").is_in([3, 4])))
+        histories = Histories.from_log(log, log.items, own=own)
+        assert histories.own_of(0).tolist() == [False, False, True, True, False]
+        rng, everybody = np.random.default_rng(0), np.array([True])
+        strangers = cut_at_random(histories, 3, rng, per_user=60, strangers=everybody)
+        assert not strangers.had.nnz
+        assert not strangers.own.any()
+        assert set(strangers.labels) == {0, 2}  # y was never taken here
+        both = strangers.seen.multiply(strangers.relevant)
+        assert both[:, [0]].nnz > 0
+        known = cut_at_random(histories, 3, rng, per_user=60)
+        assert not known.had.multiply(known.relevant).nnz
+        assert known.had.nnz < known.seen.nnz
+        few = known.take(np.arange(5, 9))
+        assert (few.had != known.had[5:9]).nnz == 0
+        lost = known.without(np.array([True, False, False]), np.ones(len(known), np.bool_))
+        assert not lost.had[:, [0]].nnz
 
     def test_strangers_to_everything_have_no_history(self):
         rows = {"user_id": list("uuuuvvvv"), "item_id": list("xyxy") * 2, "timestamp": [1, 2, 3, 4] * 2}
