@@ -1,8 +1,9 @@
 """Signals, tower and ranker: the layers that are learned on top of frozen tables."""
 
 from rectransfer.ranking.augment import Augment
+from rectransfer.ranking.cuts import UNCUT_EVERY, cut_at_random, cut_at_share, every, uncut
 from rectransfer.ranking.evidence import Evidence, Profiles, lay_out
-from rectransfer.ranking.examples import UNCUT_EVERY, Examples, cut_at_random, cut_at_share, every, uncut
+from rectransfer.ranking.examples import Examples
 from rectransfer.ranking.histories import Histories
 from rectransfer.ranking.losses import (
     bce,

@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from rectransfer.metrics import Ndcg, rank_relevant
 from rectransfer.ranking.aim import Aim
+from rectransfer.ranking.cuts import cut_at_random
 from rectransfer.ranking.evidence import Floats
-from rectransfer.ranking.examples import Examples, cut_at_random
+from rectransfer.ranking.examples import Examples
 from rectransfer.ranking.histories import Histories
 from rectransfer.ranking.threads import threads_for
 from rectransfer.ranking.tower import Tower, UserInputs

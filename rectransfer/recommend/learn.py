@@ -118,18 +118,18 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
         weights=solve_neighbours(pooled, lead.pretrained.l2),
         transitions=followed if lead.taken is None else _followed(lead, followed),
         start=start,
-        over=lead.evidence,
     )
-    carried = {}
-    for view in ground.sources:
-        if view.knows_any(ground.on_sale):
-            carried[view.name] = _train(
-                view.towers(), view.name, ground, config, users, left_out, chosen, seed
-            )
-    sources = [view.evidence for view in ground.sources]
+    if start is not None and joint.known.any():
+        joint = _over(lead.evidence, joint)
+    fine_tuned = {
+        view.name: _train(view.towers(), view.name, ground, config, users, left_out, chosen, seed)
+        for view in ground.sources
+        if view.knows_any(ground.on_sale)
+    }
     one_space = joint if ground.sharing is lead and start is not None else None
     profiles = profiles_of(ground, one_space, own.users, counts)
-    towers = {**carried, TARGET: own_towers}
+    towers = {**fine_tuned, TARGET: own_towers}
+    sources = [view.evidence for view in ground.sources]
     scene = Scene((*sources, joint, target), towers, ground.on_sale, config.depth, profiles)
     return Lesson(alone, scene, lead)
 
@@ -232,11 +232,10 @@ def _evidence(
     weights: Neighbours,
     transitions: Transitions,
     start: EmbeddingTable | None = None,
-    over: Evidence | None = None,
 ) -> Evidence:
     """A table over a log's sequences, with item-item weights and popularity.
 
-    Training goes on from `start`, where there is one; `over` has its vectors of what the log lacks.
+    Training goes on from `start`, where there is one.
     """
     buyers = np.bincount(counts.indices, minlength=len(ground.items))
     popularity = np.log1p(buyers).astype(np.float32)
@@ -248,8 +247,7 @@ def _evidence(
     except InputError as error:  # too thin to have pairs: the other signals carry on without a table
         logger.info("no %s table: %s", name, error)
         table = None
-    laid = lay_out(name, table, ground.items, popularity=popularity, weights=weights, transitions=transitions)
-    return laid if over is None or start is None or table is None else _over(over, laid)
+    return lay_out(name, table, ground.items, popularity=popularity, weights=weights, transitions=transitions)
 
 
 def _start(view: SourceView, log: InteractionLog, ground: Ground) -> EmbeddingTable | None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from rectransfer.ranking import LAST, RECENT, STEADY, Examples, Histories
-from rectransfer.ranking.examples import LONGEST_HISTORY
+from rectransfer.ranking.cuts import LONGEST_HISTORY
 from rectransfer.serving.kernels import merge
 
 __all__ = ["Prepared", "prepare"]

@@ -22,7 +22,7 @@ import rectransfer as rt
 from rectransfer.evaluation import Contest, Task, category_launch, run_baselines
 from rectransfer.evaluation.matrix import interactions
 from rectransfer.logs import PublicData
-from rectransfer.ranking import examples
+from rectransfer.ranking import cuts
 from rectransfer.recommend import RecommenderConfig, measured, profiles
 from rectransfer.recommend.ground import Ground
 from rectransfer.tastes import TasteSpace, find_tastes, learn_leanings
@@ -39,7 +39,7 @@ logger = logging.getLogger("ablation")
 @contextmanager
 def always_cut() -> Iterator[None]:
     """Of users who are met as if new only the first is met with all that they did."""
-    with patch.object(examples, "UNCUT_EVERY", 10**9), patch.object(measured, "UNCUT_EVERY", 10**9):
+    with patch.object(cuts, "UNCUT_EVERY", 10**9), patch.object(measured, "UNCUT_EVERY", 10**9):
         yield
 
 

@@ -46,7 +46,7 @@ from rectransfer.ranking import (
     fit_tower,
     lay_out,
 )
-from rectransfer.ranking.examples import LONGEST_HISTORY
+from rectransfer.ranking.cuts import LONGEST_HISTORY
 from rectransfer.sequences import sequences
 from rectransfer.vocabulary import Vocabulary
 

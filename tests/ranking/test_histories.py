@@ -9,7 +9,7 @@ import pytest
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
 from rectransfer.ranking import Examples, Histories, cut_at_random, cut_at_share, every, uncut
-from rectransfer.ranking.examples import LONGEST_HISTORY
+from rectransfer.ranking.cuts import LONGEST_HISTORY
 from rectransfer.vocabulary import Vocabulary
 
 # Row by row: user, item, timestamp. Items a..f have the rows 0..5.
