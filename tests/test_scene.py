@@ -8,8 +8,8 @@ from scipy.sparse import csr_array
 
 from rectransfer.metrics import Ndcg, rank_relevant
 from rectransfer.neighbours import solve_neighbours
-from rectransfer.ranking import Evidence, Examples, Ranker, TowerConfig, Towers
-from rectransfer.scene import Scene, list_ndcg
+from rectransfer.ranking import Evidence, Examples, Ranker, Returns, TowerConfig, Towers
+from rectransfer.scene import Ranked, Scene, choice_of, list_ndcg, with_had
 
 N = 40
 RNG = np.random.default_rng(0)
@@ -294,3 +294,48 @@ class TestNdcg:
     def test_nobody(self):
         scene = scene_of()
         assert scene.ndcg(ranker_of(scene), EXAMPLES.take(np.zeros(0, np.int64))).shape == (0,)
+
+
+class TestWhatWasHad:
+    def test_it_is_merged_as_sorting_everything_would(self):
+        rng = np.random.default_rng(4)
+        new, had = rng.permuted(np.tile(np.arange(N), (5, 1)), axis=1)[:, :6], np.zeros((5, N), np.float32)
+        scores = -np.sort(-rng.integers(0, 9, (5, 6)), axis=1).astype(np.float32)
+        for user in range(5):
+            mine = np.setdiff1d(np.arange(N), new[user])[: 3 * user]
+            had[user, mine] = rng.integers(1, 9, len(mine))
+        allowed = np.arange(N) % 5 > 0
+        new = np.where(allowed[new], new, np.flatnonzero(allowed)[-1])[:, :1]  # one each is enough
+        lists = Ranked(np.arange(5), new[:, 0], scores[:, 0], np.ones(5, np.int64))
+
+        found = with_had(lists, csr_array(had), allowed, 4)
+
+        for user in range(5):
+            mine = {int(item): had[user, item] for item in np.flatnonzero(had[user]) if allowed[item]}
+            mine[int(new[user, 0])] = scores[user, 0]
+            best = sorted(mine, key=lambda item: (-mine[item], item))[:4]
+            here = found.users == user
+            assert found.items[here].tolist() == best
+            assert found.ranks[here].tolist() == list(range(1, len(best) + 1))
+            assert found.scores[here].tolist() == [mine[item] for item in best]
+
+    def test_the_best_that_is_new_to_each(self):
+        scene, examples = scene_of(), histories(12)
+        ranker = ranker_of(scene)
+
+        none = np.zeros(N, np.float32)
+        found = choice_of(scene, ranker, examples, Returns(none, none))
+
+        assert found.new.shape == found.scores.shape == (12, 20)
+        assert not examples.seen[np.repeat(np.arange(12), 20), found.new.ravel()].any()
+        ranked = scene.rank(ranker, examples, 3, exclude=examples.seen)
+        assert found.new[:, :3].ravel().tolist() == ranked.items.tolist()
+        assert found.examples is examples
+
+    def test_lists_of_different_lengths_are_filled_up(self):
+        lists = Ranked(np.array([0, 0, 2]), np.array([7, 3, 5]), np.ones(3, np.float32), np.array([1, 2, 1]))
+        items, scores = lists.padded(3)
+        assert items.tolist() == [[7, 3], [-1, -1], [5, -1]]
+        assert (scores == np.where(items < 0, -np.inf, 1)).all()
+        none = np.zeros(0, np.int64)
+        assert Ranked(none, none, none.astype(np.float32), none).padded(2)[0].shape == (2, 0)

@@ -175,6 +175,7 @@ def _evaluate(arguments: Namespace) -> None:
         read_logs(arguments.test, arguments),
         k=arguments.k,
         histories=arguments.history and read_history(arguments.history, arguments),
+        filter_viewed=arguments.filter_viewed,
         seed=arguments.seed,
     )
     if arguments.json:

@@ -14,6 +14,7 @@ from rectransfer.cli.options import (
     add_reading,
     add_seed,
     add_test,
+    add_viewed,
 )
 
 __all__ = ["demo", "evaluate", "report"]
@@ -31,6 +32,7 @@ def evaluate(commands: Any) -> None:
     add_test(command)
     add_history(command)
     add_length(command)
+    add_viewed(command)
     add_json(command)
     add_reading(command)
     add_seed(command)

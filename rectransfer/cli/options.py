@@ -131,7 +131,7 @@ def add_viewed(command: ArgumentParser) -> None:
         "--no-filter-viewed",
         dest="filter_viewed",
         action="store_false",
-        help="recommend what a user has had, too",
+        help="what a user has had may be recommended, too, where habits put it",
     )
 
 

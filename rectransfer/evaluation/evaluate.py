@@ -98,23 +98,26 @@ def evaluate(
     *,
     k: int = 10,
     histories: InteractionLog | None = None,
+    filter_viewed: bool = True,
     seed: int = 0,
 ) -> Evaluation:
     """Measure a model's lists on what users did next, over its whole catalogue.
 
     Pairs that a user had before (in the log that the model was fitted on, or in `histories`) are left out of
-    the test, because viewed items are never recommended. Items outside the catalogue stay in, as misses; so
-    do users whom the model gives no list.
+    the lists and of the test, unless `filter_viewed` is False. Items outside the catalogue stay in, as
+    misses; so do users whom the model gives no list.
 
     Args:
         model: Fitted.
         test: What came after the model's log.
         k: The length of the lists, and where the metrics cut.
         histories: What the test's users did besides the model's own log: those it has never seen, say.
+        filter_viewed: Whether lists hold, and the test asks for, what is new to a user only. With False what
+            was had may be recommended, and whatever the user took is to be found.
         seed: Of the intervals.
 
     Raises:
-        InputError: Nothing new is left in the test, fewer than two users are, none of its new items is in the
+        InputError: Nothing is left in the test, fewer than two users are, none of its items is in the
             catalogue, ids differ in type, or `k` is below 1.
     """
     metrics: tuple[Metric, ...] = (Ndcg(k), Recall(k), Precision(k), Map(k), Mrr(k), HitRate(k))
@@ -123,15 +126,16 @@ def evaluate(
     for frame in viewed:
         _check_types(test, frame)
     pairs = test.frame.select(key).unique()
-    new = pairs.join(pl.concat(viewed), on=key, how="anti")
+    new = pairs.join(pl.concat(viewed), on=key, how="anti") if filter_viewed else pairs
     users = new[Columns.User].unique().sort()
     if users.len() < 2:
+        what = "something new" if filter_viewed else "something"
         raise InputError(
-            f"{test.name}: {users.len()} users have something new among {pairs.height:,} pairs of user and "
+            f"{test.name}: {users.len()} users have {what} among {pairs.height:,} pairs of user and "
             "item; intervals need two. Is it the log that the model was fitted on?"
         )
     require_on_sale(test, new[Columns.Item].unique().sort(), model.catalogue)
-    lists = model.recommend(users, k, history=histories, filter_viewed=True)
+    lists = model.recommend(users, k, history=histories, filter_viewed=filter_viewed)
     ranks = ranks_from_lists(lists, new)
     novelty = Novelty(k)
     bits = novelty.per_user(lists, model.taken)[novelty.name].mean()

@@ -16,7 +16,7 @@ from rectransfer.embeddings import EmbeddingTable
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, SpilledLog, hold_out_users
 from rectransfer.pretrained.config import PretrainConfig
-from rectransfer.pretrained.learn import FEWEST, SOURCE, Made, card_of, latest, learn, measure
+from rectransfer.pretrained.learn import FEWEST, SOURCE, Made, card_of, habits_of, latest, learn, measure
 from rectransfer.pretrained.pretrained import Pretrained
 from rectransfer.ranking import Histories, uncut
 from rectransfer.sequences import Sequences, sequences, write_corpus
@@ -60,7 +60,7 @@ def pretrain_large(log: SpilledLog, config: PretrainConfig, seed: int, progress:
     table = _table(log, config, split.held_out.users, progress)
     made = Made(table, _popularity(log, table.vocabulary))
     logger.info("learning from %s users, holding out %s", split.kept.n_users, n)
-    epochs, l2, ranker, metrics = measure(split.kept, split.held_out, config, seed, progress, made)
+    epochs, l2, ranker, habits, metrics = measure(split.kept, split.held_out, config, seed, progress, made)
     logger.info("learning from all %s users of the sample", sample.n_users)
     found = learn(sample, replace(config, neighbours_l2=(l2,)), seed, progress, epochs=epochs, made=made)
     users = config.user2vec.fit(log, table, progress=progress)
@@ -73,6 +73,7 @@ def pretrain_large(log: SpilledLog, config: PretrainConfig, seed: int, progress:
         weights=None if config.keep_histories else found.weights.pruned(),
         transitions=found.transitions,
         taken=_taken(sample, table.vocabulary, users.vocabulary) if config.keep_histories else None,
+        habits=habits_of(Histories.from_log(sample, table.vocabulary), len(table), habits),
         histories=latest(sample, config.keep_histories),
         config=config,
         card={**card_of(log, metrics, seed), "sample": {"rows": len(sample), "users": sample.n_users}},

@@ -20,23 +20,26 @@ from rectransfer.pretrained.config import PretrainConfig
 from rectransfer.pretrained.pretrained import Pretrained
 from rectransfer.ranking import (
     Examples,
+    Habits,
     Histories,
     Ranker,
+    Returns,
     Tower,
     Towers,
     Trained,
     cut_at_random,
     cut_at_share,
+    fit_habits,
     fit_rankers,
     fit_tower,
     lay_out,
     uncut,
 )
-from rectransfer.scene import Scene
+from rectransfer.scene import Scene, choice_of
 from rectransfer.sequences import sequences
 from rectransfer.transitions import Transitions, count_transitions
 
-__all__ = ["FEWEST", "SOURCE", "Made", "card_of", "latest", "learn", "measure", "pretrain"]
+__all__ = ["FEWEST", "SOURCE", "Made", "card_of", "habits_of", "latest", "learn", "measure", "pretrain"]
 
 logger = logging.getLogger(__name__)
 
@@ -118,13 +121,14 @@ def pretrain(
         return pretrain_large(source, settings, seed, progress)
     require_log(source, "pretrain(source)")
     ranker: Ranker | None = None
+    habits: Habits | None = None
     epochs, l2 = _UNMEASURED, settings.neighbours_l2[len(settings.neighbours_l2) // 2]
     metrics: dict[str, float] = {}
     if source.n_users >= FEWEST:
         n = min(settings.most_held_out, max(2, round(settings.held_out * source.n_users)))
         split = hold_out_users(source, n=n, seed=seed)
         logger.info("learning from %s users, holding out %s", split.kept.n_users, n)
-        epochs, l2, ranker, metrics = measure(split.kept, split.held_out, settings, seed, progress)
+        epochs, l2, ranker, habits, metrics = measure(split.kept, split.held_out, settings, seed, progress)
     logger.info("learning from all %s users", source.n_users)
     found = learn(source, replace(settings, neighbours_l2=(l2,)), seed, progress, epochs=epochs)
     if ranker is None:
@@ -141,6 +145,7 @@ def pretrain(
         weights=None if settings.keep_histories else found.weights.pruned(),
         transitions=found.transitions,
         taken=uncut(whole, len(found.table), longest=None).counts if settings.keep_histories else None,
+        habits=habits_of(whole, len(found.table), habits),
         histories=latest(source, settings.keep_histories),
         config=settings,
         card=card_of(source, metrics, seed),
@@ -227,10 +232,11 @@ def measure(
     seed: int,
     progress: bool,
     made: Made | None = None,
-) -> tuple[int, float, Ranker, dict[str, float]]:
+) -> tuple[int, float, Ranker, Habits, dict[str, float]]:
     """Learn without the held-out users; on them choose the epochs, train the ranker, and measure it.
 
-    What the ranker is measured on, half of the held-out users, is learned from only afterwards.
+    What the ranker is measured on, half of the held-out users, is learned from only afterwards. Of these,
+    too, it is learned how what they had compares with what was new to them.
     """
     found = learn(kept, config, seed, progress, held_out=held_out, made=made)
     scene, n_items = found.scene, len(found.table)
@@ -241,7 +247,8 @@ def measure(
     check = cut_at_share(histories, n_items, users=range(1, len(histories), 2))
     half = slate.take(np.flatnonzero(examples.users % 2 == 0))
     before = scene.ndcg(Ranker.standard(scene.names, config.ranker.hidden, seed).rescale(half), check)
-    after = scene.ndcg(fit_rankers(scene.names, half, config.ranker, seed), check)
+    trained = fit_rankers(scene.names, half, config.ranker, seed)
+    after = scene.ndcg(trained, check)
     metrics = {
         "users": float(len(check)),
         "ndcg@10_untrained": float(before.mean()) if len(before) else 0.0,
@@ -250,8 +257,24 @@ def measure(
         "neighbours_l2": found.weights.l2,
     }
     logger.info("held-out users: %s", metrics)
+    again = cut_at_random(
+        histories,
+        n_items,
+        np.random.default_rng(seed),
+        users=range(1, len(histories), 2),
+        per_user=config.per_user,
+        again=True,
+    )
+    returns = Returns.of(Histories.from_log(kept, found.table.vocabulary), n_items)
+    habits = fit_habits([choice_of(scene, trained, again, returns)], returns)
     ranker = fit_rankers(scene.names, slate, config.ranker, seed)
-    return found.epochs, found.weights.l2, ranker, metrics
+    return found.epochs, found.weights.l2, ranker, habits, metrics
+
+
+def habits_of(histories: Histories, n_items: int, start: Habits | None) -> Habits:
+    """Habits of all users of a source, weighed as it was learned on those who were held out."""
+    returns = Returns.of(histories, n_items)
+    return fit_habits([], returns) if start is None else replace(start, returns=returns)
 
 
 def latest(log: InteractionLog, longest: int) -> InteractionLog | None:

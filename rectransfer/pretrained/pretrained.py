@@ -26,7 +26,7 @@ from rectransfer.errors import ArtefactError
 from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import Neighbours
 from rectransfer.pretrained.config import PretrainConfig
-from rectransfer.ranking import Ranker, require_layers, restored_ranker
+from rectransfer.ranking import Habits, Ranker, require_layers, restored_ranker
 from rectransfer.transitions import Transitions
 
 __all__ = ["Pretrained", "load_pretrained"]
@@ -54,6 +54,7 @@ class Pretrained:
             None where none are kept.
         config: How it was pretrained.
         card: Data span, counts, metrics on the held-out users: plain values that JSON holds.
+        habits: What users take again; None in what older versions saved.
     """
 
     items: EmbeddingTable
@@ -67,6 +68,7 @@ class Pretrained:
     histories: InteractionLog | None
     config: PretrainConfig
     card: Mapping[str, Any]
+    habits: Habits | None = None
 
     @property
     def l2(self) -> float:
@@ -91,6 +93,8 @@ class Pretrained:
         arrays |= {f"transitions.{name}": value for name, value in self.transitions.arrays().items()}
         if self.weights is not None:
             arrays |= {f"weights.{name}": value for name, value in self.weights.arrays().items()}
+        if self.habits is not None:
+            arrays |= {f"habits.{name}": value for name, value in self.habits.arrays().items()}
         if self.taken is not None:
             arrays |= {f"taken.{name}": getattr(self.taken, name) for name in _SPARSE}
         found: dict[str, Writer] = {
@@ -136,6 +140,9 @@ class Pretrained:
             followed = Transitions.from_arrays(_under("transitions.", arrays))
             if len(followed.totals) != len(items):
                 raise ArtefactError(f"transitions of {len(followed.totals)} items, and {len(items)} vectors")
+            habits = Habits.from_arrays(parts) if (parts := _under("habits.", arrays)) else None
+            if habits is not None and len(habits.returns.takers) != len(items):
+                raise ArtefactError(f"habits of {len(habits.returns.takers)} items, and {len(items)} vectors")
             histories = None
             if kept in saved.names:
                 histories = InteractionLog.from_frame(read_frame(saved.path(kept)), name="histories")
@@ -150,6 +157,7 @@ class Pretrained:
                 weights=Neighbours.from_arrays(weights) if weights else None,
                 transitions=followed,
                 taken=taken,
+                habits=habits,
                 histories=histories,
                 config=config,
                 card=dict(fields["card"]),

@@ -3,7 +3,8 @@
 from rectransfer.ranking.augment import Augment
 from rectransfer.ranking.cuts import UNCUT_EVERY, cut_at_random, cut_at_share, every, uncut
 from rectransfer.ranking.evidence import Evidence, Profiles, lay_out
-from rectransfer.ranking.examples import Examples
+from rectransfer.ranking.examples import Examples, entries
+from rectransfer.ranking.habits import HABIT_SIGNALS, OFFERED, Choice, Habits, fit_habits, reference_of
 from rectransfer.ranking.histories import Histories
 from rectransfer.ranking.losses import (
     bce,
@@ -17,6 +18,7 @@ from rectransfer.ranking.losses import (
 )
 from rectransfer.ranking.ranker import Ranker
 from rectransfer.ranking.restore import require_layers, restored_ranker, restored_towers
+from rectransfer.ranking.returns import Returns
 from rectransfer.ranking.signals import (
     LAST,
     LEANING,
@@ -38,8 +40,10 @@ from rectransfer.ranking.train_config import TrainConfig
 from rectransfer.ranking.train_ranker import RankerConfig, fit_ranker, fit_rankers
 
 __all__ = [
+    "HABIT_SIGNALS",
     "LAST",
     "LEANING",
+    "OFFERED",
     "RARE",
     "RECENT",
     "SIGNALS",
@@ -47,12 +51,15 @@ __all__ = [
     "UNCUT_EVERY",
     "Augment",
     "Batch",
+    "Choice",
     "Evidence",
     "Examples",
+    "Habits",
     "Histories",
     "Profiles",
     "Ranker",
     "RankerConfig",
+    "Returns",
     "Slate",
     "Tower",
     "TowerConfig",
@@ -64,14 +71,17 @@ __all__ = [
     "bpr",
     "cut_at_random",
     "cut_at_share",
+    "entries",
     "every",
     "fill_unknown",
+    "fit_habits",
     "fit_ranker",
     "fit_rankers",
     "fit_tower",
     "lay_out",
     "mse",
     "profile_signals",
+    "reference_of",
     "require_layers",
     "restored_ranker",
     "restored_towers",

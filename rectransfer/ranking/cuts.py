@@ -1,4 +1,4 @@
-"""Cutting histories into examples: what was before a visit, and what was new after it."""
+"""Cutting histories into examples: what was before a visit, and what was new after it, or all of that."""
 
 from collections.abc import Iterable, Sequence
 from itertools import count
@@ -36,6 +36,7 @@ def cut_at_random(
     labels_in: Mask | None = None,
     strangers: Mask | None = None,
     familiar: int = 0,
+    again: bool = False,
 ) -> Examples:
     """Cut users' histories at random visits.
 
@@ -58,6 +59,7 @@ def cut_at_random(
         familiar: Cuts of each stranger with all that they had, beside the others, after their first visit
             here: strangers come back, and what counts then isn't learned from examples that hardly have any
             of it.
+        again: Whether what they had before the cut may be a label, too.
     """
     pairs: list[_Pair] = []
     marks = np.zeros(n_items, np.bool_)
@@ -82,7 +84,9 @@ def cut_at_random(
             before = max(1, int(np.exp(rng.uniform(0, np.log(cut + 1)))))
             after = max(1, round(before * rng.uniform(1, 3)))
             runs = cut, before, after
-            pairs.append(_pair(user, items, steps, own, runs, marks, labels_in, forgotten=forgotten))
+            pairs.append(
+                _pair(user, items, steps, own, runs, marks, labels_in, forgotten=forgotten, again=again)
+            )
     return _collect([pair for pair in pairs if len(pair[-1])], n_items, histories)
 
 
@@ -146,8 +150,9 @@ def _pair(
     labels_in: Mask | None = None,
     *,
     forgotten: bool = False,
+    again: bool = False,
 ) -> _Pair:
-    """What a user had up to a visit, and what was new after it; `marks`, all False, is lent for that.
+    """What a user had up to a visit, and what was taken after it; `marks`, all False, is lent for that.
 
     `runs` are the visit, and how many before and after it count.
     """
@@ -157,7 +162,7 @@ def _pair(
     history, ages, mine = items[first:middle], cut - steps[first:middle], own[first:middle]
     if forgotten:
         history, ages, mine = history[~mine], ages[~mine], mine[~mine]
-    later, had = items[middle:last][own[middle:last]], history[mine]
+    later, had = items[middle:last][own[middle:last]], history[:0] if again else history[mine]
     marks[had] = True
     new = np.sort(later[~marks[later]])
     marks[had] = False

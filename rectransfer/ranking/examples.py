@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["Examples"]
+__all__ = ["Examples", "entries"]
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -26,7 +26,7 @@ class Examples:
         items: Its item, shape `(h,)`.
         ages: How many visits ago it was, at least 1, shape `(h,)`.
         label_owner: Which example a label belongs to, shape `(l,)`.
-        labels: Items that were taken afterwards and not before, shape `(l,)`.
+        labels: Items that were taken afterwards, and mostly not before, shape `(l,)`.
         who: The ids behind `users`, where they matter.
         own: Which entries of the histories are of the domain that is learned, shape `(h,)`; None for all.
     """
@@ -122,6 +122,13 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.users)
+
+
+def entries(matrix: csr_array, rows: Rows, columns: Rows) -> npt.NDArray[np.float32]:
+    """A matrix's values at some places, in the shape of `columns`; -1 reads the last one."""
+    if not columns.size:
+        return np.zeros(columns.shape, np.float32)
+    return np.asarray(matrix[rows.ravel(), columns.ravel()], np.float32).reshape(columns.shape)
 
 
 def _ones(rows: Rows, columns: Rows, shape: tuple[int, int]) -> csr_array:

@@ -59,8 +59,9 @@ class Explains(Holder):
     ) -> Explanations:
         """Why items score as they do: exact contributions of signals and of the history's items.
 
-        Users without any history are explained by popularity, which is all of their scores. Which game is
-        played: `rectransfer.explain.Explainer`.
+        Users without any history are explained by popularity, which is all of their scores. What a user has
+        had is explained as the ranker sees it, not by habits (`recommend(filter_viewed=False)`). Which game
+        is played: `rectransfer.explain.Explainer`.
 
         Args:
             users: As in `recommend`.

@@ -8,15 +8,23 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import LEANING, Examples, Histories, Ranker, Slate, cut_at_random
+from rectransfer.ranking import (
+    LEANING,
+    Habits,
+    Histories,
+    Ranker,
+    Returns,
+    Slate,
+    cut_at_random,
+    fit_habits,
+)
 from rectransfer.recommend.config import RecommenderConfig
-from rectransfer.recommend.gate import ALONE, Contender, Fold, Verdict, judge
+from rectransfer.recommend.gate import ALONE, Asked, Contender, Fold, Verdict, judge
 from rectransfer.recommend.ground import Ground
 from rectransfer.recommend.learn import JOINT, TARGET, Chosen, Lesson, learn
-from rectransfer.recommend.measured import measured
+from rectransfer.recommend.measured import Measured, measured
 from rectransfer.recommend.profiles import as_they_were
 from rectransfer.recommend.views import SourceView
 from rectransfer.scene import Scene
@@ -41,12 +49,14 @@ class Fitted:
     Attributes:
         scene: Evidence and towers, learned from everybody.
         ranker: Over the scene's signals, or some of them.
+        habits: What users take again.
         log: What users did, as far as the model that ships looks at it.
         verdict: Why it ships.
     """
 
     scene: Scene
     ranker: Ranker
+    habits: Habits
     log: InteractionLog
     verdict: Verdict
 
@@ -78,7 +88,28 @@ def fit(ground: Ground, config: RecommenderConfig, progress: Callable[[str], Non
     scene = lesson.transferred if chosen.transferred and lesson.transferred is not None else lesson.alone
     ranker = chosen.final(config) if views else chosen.ranker(_empty(scene), config)
     log = ground.merged if chosen.transferred else ground.target
-    return Fitted(scene, ranker, log, verdict)
+    habits = _habits(ground, config, chosen, lesson.lead)
+    return Fitted(scene, ranker, habits, log, verdict)
+
+
+def _habits(ground: Ground, config: RecommenderConfig, chosen: Contender, lead: SourceView | None) -> Habits:
+    """What users take again: learned on the gate's users, from what a source's habits are where it ships."""
+    returns, start = _returns(ground), None
+    if chosen.transferred:
+        start = None if lead is None else lead.pretrained.habits
+        for view in ground.sources:
+            returns = returns if view.returns is None else returns.plus(view.returns)
+    found = []
+    for place, fold in enumerate(chosen.folds):
+        for asked in fold.asked:
+            if len(asked.examples):
+                others = returns.without(_returns(ground, asked.examples.who))
+                found.append(asked.choice(chosen.trained(config, place), others))
+    return fit_habits(found, returns, start)
+
+
+def _returns(ground: Ground, users: Vocabulary | None = None) -> Returns:
+    return Returns.of(Histories.from_log(ground.target, ground.items, users), len(ground.items))
 
 
 def _views(
@@ -89,12 +120,12 @@ def _views(
     checked = Vocabulary(users.take(drawn))
     own = measured(ground, ground.target, checked)
     # what is recommended leaves out what was had in the target, so the gate does the same
-    alone = _fold(ground, config, lesson.alone, ground.target, users, own, own.seen)
+    alone = _fold(ground, config, lesson.alone, ground.target, users, own, own)
     if lesson.transferred is None:
         return alone, None
     brought = measured(ground, ground.merged, checked)
     scene = as_they_were(lesson.transferred, ground)
-    return alone, _fold(ground, config, scene, ground.merged, users, brought, own.seen)
+    return alone, _fold(ground, config, scene, ground.merged, users, brought, own)
 
 
 def _most(config: RecommenderConfig) -> int:
@@ -108,8 +139,8 @@ def _fold(
     scene: Scene,
     log: InteractionLog,
     users: Vocabulary,
-    checking: Examples,
-    had: csr_array,
+    checking: Measured,
+    had: Measured,
 ) -> Fold:
     own = None if log is ground.target else ground.target
     histories = Histories.from_log(log, ground.items, users, own=own)
@@ -126,11 +157,18 @@ def _fold(
         strangers=ground.met_as_new(users),
         familiar=FAMILIAR,
     )
+    found = scene.candidates(checking.examples, exclude=had.examples.seen)
+    slate = scene.slate(checking.examples, found)
+    rest = scene.candidates(checking.repeating, exclude=had.repeating.seen)
     return Fold(
         learn=scene.lesson(learning, rng),
-        examples=checking,
-        candidates=(found := scene.candidates(checking, exclude=had)),
-        slate=scene.slate(checking, found),
+        examples=checking.examples,
+        candidates=found,
+        slate=slate,
+        asked=(
+            Asked(checking.again, had.again.seen, found, slate),
+            Asked(checking.repeating, had.repeating.seen, rest, scene.slate(checking.repeating, rest)),
+        ),
     )
 
 

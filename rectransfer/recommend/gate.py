@@ -7,13 +7,14 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from rectransfer.metrics import Interval, paired_bootstrap
-from rectransfer.ranking import Examples, Ranker, Slate, fit_ranker, fit_rankers
+from rectransfer.ranking import OFFERED, Choice, Examples, Ranker, Returns, Slate, fit_ranker, fit_rankers
 from rectransfer.recommend.config import RecommenderConfig
-from rectransfer.scene import list_ndcg
+from rectransfer.scene import list_ndcg, top_of
 
-__all__ = ["ALONE", "Contender", "Fold", "Verdict", "judge"]
+__all__ = ["ALONE", "Asked", "Contender", "Fold", "Verdict", "judge"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,29 @@ def _number(value: float | None) -> float:
 
 
 @dataclass(frozen=True, eq=False)
+class Asked:
+    """Users, what they had in the target, and what might be new to them.
+
+    Attributes:
+        examples: u users; labels are all that they took, had before or not.
+        had: 1 where they had an item in the target, shape `(u, n_items)`.
+        candidates: Of what they hadn't, shape `(u, m)`.
+        slate: Their signals.
+    """
+
+    examples: Examples
+    had: csr_array
+    candidates: npt.NDArray[np.int64]
+    slate: Slate
+
+    def choice(self, ranker: Ranker, returns: Returns) -> Choice:
+        """Between what they had and the best that a ranker finds of what they hadn't."""
+        u = len(self.examples)
+        best = top_of(np.arange(u), self.candidates, ranker.score(self.slate), OFFERED)
+        return Choice(self.examples, self.had, *best.padded(u), returns)
+
+
+@dataclass(frozen=True, eq=False)
 class Fold:
     """A contender's view of the users of one fold, whom its tables have never seen.
 
@@ -88,12 +112,14 @@ class Fold:
         examples: What the fold's users are measured on.
         candidates: Their candidates.
         slate: Their signals.
+        asked: What habits are learned on: the same users, and those who took nothing new.
     """
 
     learn: Slate
     examples: Examples
     candidates: npt.NDArray[np.int64]
     slate: Slate
+    asked: tuple[Asked, ...]
 
 
 @dataclass(frozen=True, eq=False)

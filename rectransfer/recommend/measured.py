@@ -1,5 +1,6 @@
 """What the gate measures on: users' histories, and what came after them."""
 
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from rectransfer.ranking import UNCUT_EVERY, Examples, Histories, uncut
 from rectransfer.recommend.ground import Ground
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["measured"]
+__all__ = ["Measured", "measured"]
 
 _PAIR: Final = [Columns.User, Columns.Item]
 
@@ -19,8 +20,23 @@ _HISTORY: Final = 0.5
 """The share of a user's visits that is history; the rest is to be found."""
 
 
-def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples:
-    """What the gate measures on: the first half of users' visits to the target, and what was new after it.
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Users who are measured.
+
+    Attributes:
+        examples: Those who took something new; it is their labels.
+        again: The same users and histories; labels are all that they took, had before or not.
+        repeating: Users who took nothing but what they had had; labels are that.
+    """
+
+    examples: Examples
+    again: Examples
+    repeating: Examples
+
+
+def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Measured:
+    """What the gate measures on: the first half of users' visits to the target, and what they took after it.
 
     `log` may add what shared users did elsewhere before that. Some shared users are met as if new to
     the target (`Ground.met_as_new`): their history has nothing of it, and whatever they take afterwards is
@@ -30,7 +46,7 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples
     Args:
         ground: Sources and target.
         log: What histories are of.
-        users: Who may be measured; those with nothing new afterwards aren't.
+        users: Who may be measured; those with nothing afterwards aren't.
     """
     frame = ground.target.frame.filter(pl.Series(users.rows(ground.target.frame[Columns.User]) >= 0))
     visit = Columns.Session if ground.target.has_sessions else Columns.Timestamp
@@ -49,14 +65,20 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Examples
     early = early.select(frame.columns)
     past = early if log is ground.target else _with_past(early, log, ground.target, first_late, uncut_here)
     whole = uncut(Histories.from_log(InteractionLog.from_frame(past), ground.items, found), len(ground.items))
-    new = marked.filter("late").select(_PAIR).unique()
-    new = new.join(early.select(_PAIR).unique(), on=_PAIR, how="anti").sort(_PAIR)
-    owner, label = found.rows(new[Columns.User]), ground.items.rows(new[Columns.Item])
+    taken = marked.filter("late").select(_PAIR).unique()
+    new = taken.join(early.select(_PAIR).unique(), on=_PAIR, how="anti")
+    examples, again = (_asked(whole, labels, found, ground.items) for labels in (new, taken))
+    rows = np.unique(examples.label_owner)
+    rest = np.setdiff1d(again.label_owner, rows)
+    return Measured(examples.take(rows), again.take(rows), again.take(rest))
+
+
+def _asked(whole: Examples, labels: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> Examples:
+    """Histories with what is to be found."""
+    labels = labels.sort(_PAIR)
+    owner, label = users.rows(labels[Columns.User]), items.rows(labels[Columns.Item])
     order = np.argsort(owner, kind="stable")
-    asked = Examples(
-        whole.users, whole.n_items, whole.owner, whole.items, whole.ages, owner[order], label[order], found
-    )
-    return asked.take(np.unique(owner))
+    return replace(whole, label_owner=owner[order], labels=label[order], who=users)
 
 
 def _with_past(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from scipy.sparse import csr_array
 from tqdm import tqdm
@@ -25,6 +26,8 @@ from rectransfer.recommend.inputs import OnUnknownUsers, asked, frame_of, ids_of
 from rectransfer.recommend.scores import Scores
 from rectransfer.recommend.state import State
 from rectransfer.recommend.store import KIND, read
+from rectransfer.recommend.unfiltered import rank_unfiltered
+from rectransfer.scene import Ranked
 
 __all__ = ["OnUnknownUsers", "Recommender", "load_recommender"]
 
@@ -119,6 +122,7 @@ class Recommender(Explains, Scores):
             items=ground.items,
             scene=fitted.scene,
             ranker=fitted.ranker,
+            habits=fitted.habits,
             log=fitted.log,
             target=target.frame.select(Columns.User, Columns.Item).unique(maintain_order=True),
             verdict=fitted.verdict,
@@ -157,6 +161,8 @@ class Recommender(Explains, Scores):
             items: The only ids that may be recommended.
             blocked: Ids that may not be recommended to anybody; unknown ones don't matter.
             filter_viewed: Whether items that the user has had in the target (or in `history`) are left out.
+                Else they stand where habits put them among what is new: how often and how lately they were
+                taken, and how many come back for them.
             on_unknown_users: Users without any history get the best sellers (`"popular"`; their scores are
                 `log(1 + buyers)`), no rows (`"skip"`), or an `UnknownUserError` (`"raise"`).
 
@@ -173,17 +179,23 @@ class Recommender(Explains, Scores):
         allowed = None if items is None else state.allowed(items_of(items))
         if blocked is not None:
             allowed = state.without(ids_of(blocked, "blocked"), allowed)
-        viewed = csr_array((len(who.users), len(state.items)))
-        if filter_viewed:
-            viewed = state.viewed(who.users, who.added)
+        viewed = state.viewed(who.users, who.added)
         rows = np.flatnonzero(who.known)
+        examples, had = who.examples.take(rows), csr_array(viewed[rows])
+
+        def rank(most: int, shut: csr_array, among: npt.NDArray[np.bool_] | None) -> Ranked:
+            return state.scene.rank(state.ranker, examples, most, exclude=shut, allowed=among)
+
         with one_thread():
-            ranked = state.scene.rank(
-                state.ranker, who.examples.take(rows), k, exclude=csr_array(viewed[rows]), allowed=allowed
-            )
+            if filter_viewed:
+                ranked = rank(k, had, allowed)
+            else:
+                ranked = rank_unfiltered(state, examples, had, k, rank, allowed)
         parts = [(rows[ranked.users], ranked.items, ranked.scores, ranked.ranks)]
         if on_unknown_users == "popular":
-            parts.append(state.popular(np.flatnonzero(~who.known), k, viewed, allowed))
+            strangers = np.flatnonzero(~who.known)
+            shut = viewed if filter_viewed else csr_array(viewed.shape)
+            parts.append(state.popular(strangers, k, shut, allowed))
         return frame_of(state.items, who.users, parts)
 
     def __repr__(self) -> str:

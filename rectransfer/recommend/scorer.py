@@ -18,6 +18,7 @@ from rectransfer.ranking import Histories
 from rectransfer.recommend.inputs import frame_of, history_of, in_visits_of, joined
 from rectransfer.recommend.state import Part, State
 from rectransfer.recommend.telling import Teller
+from rectransfer.recommend.unfiltered import rank_unfiltered
 from rectransfer.serving import DEPTH, Server, prepare
 from rectransfer.vocabulary import Vocabulary
 
@@ -106,8 +107,6 @@ class Scorer:
     def _rank(self, users: Vocabulary, histories: Histories, viewed: csr_array) -> pl.DataFrame:
         state, options = self.state, self.options
         examples = prepare(histories, len(state.items))
-        if not options.filter_viewed:
-            viewed = csr_array(viewed.shape, dtype=np.float32)
         known = state.known(examples)
         if options.on_unknown_users == "raise" and not known.all():
             first = users.ids[int(np.argmin(known))]
@@ -116,11 +115,17 @@ class Scorer:
                 "their histories, or choose on_unknown_users='popular' or 'skip'"
             )
         server = self.server.with_depth(options.depth)
-        ranked = server.rank(examples, options.k, exclude=viewed)
+        if options.filter_viewed:
+            ranked, shut = server.rank(examples, options.k, exclude=viewed), viewed
+        else:
+            ranked = rank_unfiltered(
+                state, examples, viewed, options.k, lambda k, had, _: server.rank(examples, k, exclude=had)
+            )
+            shut = csr_array(viewed.shape, dtype=np.float32)
         told = known[ranked.users]
         parts = [(ranked.users[told], ranked.items[told], ranked.scores[told], ranked.ranks[told])]
         if options.on_unknown_users == "popular" and not known.all():
-            parts.append(state.popular(np.flatnonzero(~known), options.k, viewed, None))
+            parts.append(state.popular(np.flatnonzero(~known), options.k, shut, None))
         rows = frame_of(state.items, users, parts)
         return rows if self.teller is None else self._with_reasons(rows, users, histories, viewed, parts)
 
@@ -134,10 +139,13 @@ class Scorer:
     ) -> pl.DataFrame:
         assert self.teller is not None  # noqa: S101 (only called where there is one)
         told, *popular = parts
-        found = [self.teller.told(users, histories, viewed, told)]
+        had, shut = None, viewed
+        if not self.options.filter_viewed:
+            had, shut = viewed, csr_array(viewed.shape, dtype=np.float32)
+        found = [self.teller.told(users, histories, shut, told, had)]
         if popular:
             strangers = np.unique(popular[0][0])
-            found.append(self.teller.popular(users, strangers, viewed, self.options.k))
+            found.append(self.teller.popular(users, strangers, shut, self.options.k))
         key = [Columns.User, Columns.Item]
         return rows.join(pl.concat(found), on=key, how="left", maintain_order="left")
 
@@ -187,6 +195,8 @@ def digest_of(state: State) -> str:
 
     for name, values in state.ranker.arrays().items():
         add(f"ranker.{name}", values)
+    for name, values in (state.habits.arrays() if state.habits else {}).items():
+        add(f"habits.{name}", values)
     for domain, towers in state.scene.towers.items():
         for name, values in towers.layers().items():
             add(f"{domain}.{name}", values)

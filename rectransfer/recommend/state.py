@@ -12,7 +12,7 @@ from rectransfer.artefacts import Precision
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import Examples, Ranker
+from rectransfer.ranking import Examples, Habits, Ranker
 from rectransfer.recommend.gate import Verdict
 from rectransfer.scene import Scene
 from rectransfer.transfer import Coverage
@@ -38,6 +38,7 @@ class State:
         verdict: Why this model ships.
         coverage: What each source reaches of the target's items.
         precision: What tables and item-item weights are rounded to, and saved in.
+        habits: What users take again; None in what older versions saved.
     """
 
     items: Vocabulary
@@ -48,6 +49,7 @@ class State:
     verdict: Verdict
     coverage: Mapping[str, Coverage]
     precision: Precision = "float32"
+    habits: Habits | None = None
 
     def known(self, examples: Examples) -> npt.NDArray[np.bool_]:
         """Whose history or profile says anything, shape `(u,)`."""

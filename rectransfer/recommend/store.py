@@ -22,7 +22,7 @@ from rectransfer.columns import Columns
 from rectransfer.errors import ArtefactError
 from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import Neighbours
-from rectransfer.ranking import Evidence, Profiles, TowerConfig, restored_ranker, restored_towers
+from rectransfer.ranking import Evidence, Habits, Profiles, TowerConfig, restored_ranker, restored_towers
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.state import State
@@ -56,6 +56,8 @@ def writers(state: State) -> dict[str, Writer]:
     for one in state.scene.evidence:
         arrays = packed(evidence_arrays(one), state.precision)
         found[f"{one.name}.safetensors"] = lambda path, arrays=arrays: write_arrays(path, arrays)  # type: ignore[misc]
+    if (habits := state.habits) is not None:
+        found["habits.safetensors"] = lambda path: write_arrays(path, habits.arrays())
     if (profiles := state.scene.profiles) is not None:
         brought: Arrays = {"vectors": profiles.vectors, "contexts": profiles.contexts}
         if profiles.leanings is not None:
@@ -135,6 +137,11 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
         contexts = checked_array(brought, "contexts", (len(items), vectors.shape[1]))
         leanings = _under("leanings.", brought)
         profiles = Profiles(users, vectors, contexts, _leanings(leanings, len(items)) if leanings else None)
+    habits = None
+    if "habits.safetensors" in saved.names:
+        habits = Habits.from_arrays(read_arrays(saved.path("habits.safetensors")))
+        if len(habits.returns.takers) != len(items):
+            raise ArtefactError(f"the habits are for {len(habits.returns.takers)} items, not {len(items)}")
     if type(card["depth"]) is not int or card["depth"] < 1:
         raise ArtefactError(f"{saved.folder}: its depth is {card['depth']!r:.40}")
     scene = Scene(evidence, towers, on_sale, card["depth"], profiles)
@@ -148,6 +155,7 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
         items=items,
         scene=scene,
         ranker=restored_ranker(card["signals"], card["hidden"], _under("ranker.", layers)),
+        habits=habits,
         log=log,
         target=target,
         verdict=Verdict.from_dict(card["verdict"]),

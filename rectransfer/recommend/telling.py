@@ -10,8 +10,8 @@ import polars as pl
 from scipy.sparse import csr_array
 
 from rectransfer.columns import Columns
-from rectransfer.explain import BACKGROUND, Explainer, Explanations, reasons_for
-from rectransfer.ranking import Histories, uncut
+from rectransfer.explain import BACKGROUND, ENGLISH, Explainer, Explanations, reasons_for
+from rectransfer.ranking import Examples, Histories, entries, uncut
 from rectransfer.recommend.explaining import by_popularity, explainer_of
 from rectransfer.recommend.state import Part, State
 from rectransfer.vocabulary import Vocabulary
@@ -20,6 +20,9 @@ __all__ = ["REASONS", "Teller"]
 
 REASONS: Final = "reasons"
 """The column: a list of sentences, empty where nothing speaks for an item clearly enough."""
+
+_OFTEN: Final = "You often buy it."
+_BEFORE: Final = "You have bought it before."
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +44,19 @@ class Teller:
         """One for a model; it draws what it compares with, the same for equal models."""
         return cls(state, explainer_of(state, BACKGROUND, 0), titles)
 
-    def told(self, users: Vocabulary, histories: Histories, viewed: csr_array, ranked: Part) -> pl.DataFrame:
+    def told(
+        self, users: Vocabulary, histories: Histories, viewed: csr_array, ranked: Part, had: csr_array | None
+    ) -> pl.DataFrame:
         """Reasons of users about whom something is known: `user_id`, `item_id` and `reasons`.
+
+        What is recommended because it was taken before has that as its reason, and no other.
 
         Args:
             users: u of them.
             histories: Theirs, in the same order.
             viewed: What they must not get, shape `(u, n_items)`.
             ranked: What they get.
+            had: What they have had and may get again, shape `(u, n_items)`; None where they may not.
         """
         owner, item, _, rank = ranked
         rows, place = np.unique(owner, return_inverse=True)
@@ -56,7 +64,24 @@ class Teller:
         lists[place, rank - 1] = item
         examples = uncut(histories, len(self.state.items)).take(rows)
         some = Vocabulary(users.take(rows))
-        return self._frame(self.explainer.listed(examples, some, lists, exclude=viewed[rows]), users)
+        found = self._frame(self.explainer.listed(examples, some, lists, exclude=viewed[rows]), users)
+        if had is None or self.state.habits is None:
+            return found
+        return self._again(found, some, examples, csr_array(had[rows]))
+
+    def _again(
+        self, found: pl.DataFrame, users: Vocabulary, examples: Examples, had: csr_array
+    ) -> pl.DataFrame:
+        """The same, but what was taken before is there because of that."""
+        key = [Columns.User, Columns.Item]
+        pairs = had.tocoo()
+        often = entries(examples.counts, pairs.row, pairs.col) >= ENGLISH.often_from
+        ids = users.take(pairs.row).alias(key[0]), self.state.items.take(pairs.col).alias(key[1])
+        said = pl.DataFrame([*ids, pl.Series("often", often)]).unique(key)
+        sentence = pl.when("often").then(pl.lit(_OFTEN)).when(~pl.col("often")).then(pl.lit(_BEFORE))
+        rows = found.join(said, on=key, how="left", maintain_order="left")
+        own = pl.when(pl.col("often").is_not_null()).then(pl.concat_list(sentence)).otherwise(REASONS)
+        return rows.with_columns(own.alias(REASONS)).drop("often")
 
     def popular(
         self, users: Vocabulary, strangers: npt.NDArray[np.int64], viewed: csr_array, k: int

@@ -10,7 +10,7 @@ from rectransfer.embeddings import EmbeddingTable
 from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import solve_neighbours
 from rectransfer.pretrained import Pretrained
-from rectransfer.ranking import Evidence, Ranker, Towers, lay_out
+from rectransfer.ranking import Evidence, Ranker, Returns, Towers, lay_out
 from rectransfer.transfer import Bridges, align
 from rectransfer.transfer.link import Link
 from rectransfer.vocabulary import Vocabulary
@@ -31,6 +31,7 @@ class SourceView:
         carried: Whether what its users did there can stand beside the target's log.
         taken: How often each of its users took each of the ground's items, shape `(n_users, n_items)`; None
             where the source keeps no counts, or a link leads from several items to one.
+        returns: How many of its users come back for each of the ground's items; None where it doesn't tell.
     """
 
     name: str
@@ -40,6 +41,7 @@ class SourceView:
     ranker: Ranker
     carried: bool
     taken: csr_array | None
+    returns: Returns | None
 
     @property
     def users(self) -> Vocabulary:
@@ -122,7 +124,8 @@ def view_of(
     ).load_arrays(one.ranker.arrays())
     if len(np.unique(rows[known])) < known.sum():
         taken = None  # a source item that several items stand for doesn't say how often each of them is taken
-    return SourceView(name, one, evidence, bridge, ranker, carried, taken)
+    returns = None if one.habits is None else one.habits.returns.moved(rows)
+    return SourceView(name, one, evidence, bridge, ranker, carried, taken, returns)
 
 
 def _taken(one: Pretrained, rows: npt.NDArray[np.int64]) -> csr_array | None:

@@ -1,6 +1,7 @@
 """A catalogue as some domains see it: users go in, candidates with their signals come out."""
 
-from rectransfer.scene.ranked import Ranked, list_ndcg
+from rectransfer.scene.choices import choice_of, with_had
+from rectransfer.scene.ranked import Ranked, list_ndcg, top_of
 from rectransfer.scene.scene import Scene
 
-__all__ = ["Ranked", "Scene", "list_ndcg"]
+__all__ = ["Ranked", "Scene", "choice_of", "list_ndcg", "top_of", "with_had"]

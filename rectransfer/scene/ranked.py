@@ -31,6 +31,15 @@ class Ranked:
     scores: npt.NDArray[np.float32]
     ranks: Rows
 
+    def padded(self, n_users: int) -> tuple[Rows, npt.NDArray[np.float32]]:
+        """Items and scores, a row a user, best first; shapes `(n_users, m)`, filled up with -1 and -inf."""
+        m = int(self.ranks.max(initial=0))
+        items = np.full((n_users, m), -1, np.int64)
+        scores = np.full((n_users, m), -np.inf, np.float32)
+        items[self.users, self.ranks - 1] = self.items
+        scores[self.users, self.ranks - 1] = self.scores
+        return items, scores
+
 
 def top_of(rows: Rows, candidates: Rows, scores: npt.NDArray[np.float32], k: int) -> Ranked:
     """The best `k` candidates of each user; fewer where fewer are there.

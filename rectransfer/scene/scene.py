@@ -19,6 +19,7 @@ from rectransfer.ranking import (
     Ranker,
     Slate,
     Towers,
+    entries,
     fill_unknown,
     profile_signals,
     table_signals,
@@ -232,8 +233,6 @@ class Scene:
 
 def _taken(examples: Examples, candidates: Rows) -> Mask:
     """Which candidates are labels of their user, shape `(u, m)`."""
-    if not candidates.size:
-        return np.zeros(candidates.shape, np.bool_)
     owner = np.repeat(np.arange(len(examples)), candidates.shape[1])
-    labels = np.asarray(examples.relevant[owner, candidates.ravel()]).reshape(candidates.shape)
-    return np.asarray((labels > 0) & (candidates >= 0), dtype=np.bool_)  # -1 reads the last item
+    labels = entries(examples.relevant, owner, candidates)
+    return np.asarray((labels > 0) & (candidates >= 0), dtype=np.bool_)

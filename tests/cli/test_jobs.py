@@ -162,6 +162,8 @@ def test_evaluate_prints_and_writes_the_same_numbers(
     written = json.loads(json_file.read_text())
     assert (written["k"], written["n_users"], written["n_viewed"]) == (5, 30, 0)
     line = next(line for line in capsys.readouterr().out.splitlines() if "ndcg@5" in line)
+    assert run("evaluate", home / "model", *test, "-k", 5, "--no-filter-viewed") == 0
+    assert "0 left out" in capsys.readouterr().out
     assert f"{written['means']['ndcg@5']['mean']:.4f}" in line
 
 

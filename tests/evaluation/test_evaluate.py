@@ -23,13 +23,12 @@ class Fixed:
     taken = pl.DataFrame({"user_id": ["u", "v"], "item_id": ["a", "b"]})
 
     def recommend(self, users=None, k=10, *, history=None, filter_viewed=True):
-        assert filter_viewed
         rows = []
         for user in users:
             if user == "nobody":
                 continue
             had = set(self.taken.filter(pl.col("user_id") == user)["item_id"])
-            left = [item for item in self.catalogue.ids if item not in had][:k]
+            left = [item for item in self.catalogue.ids if not (filter_viewed and item in had)][:k]
             rows += [(user, item, 1.0, rank) for rank, item in enumerate(left, 1)]
         return pl.DataFrame(rows, schema=["user_id", "item_id", "score", "rank"], orient="row")
 
@@ -64,6 +63,17 @@ def test_table_and_json():
 def test_histories_leave_the_test_too():
     found = evaluate(Fixed(), TEST, histories=log([("v", "c", 1), ("nobody", "h", 1)]))
     assert (found.n_relevant, found.n_viewed) == (3, 2)
+
+
+def test_what_was_had_may_be_found_again():
+    found = evaluate(Fixed(), TEST, k=2, filter_viewed=False)
+    assert (found.n_users, found.n_relevant, found.n_viewed) == (3, 5, 0)
+    # u: a and b, both taken; v: a, b, and neither was; nobody: no list
+    assert found.means["precision@2"].mean == pytest.approx((1 + 0 + 0) / 3)
+    again = evaluate(Fixed(), log([("u", "a", 5), ("v", "b", 5)]), k=2, filter_viewed=False)
+    assert again.means["recall@2"].mean == 1
+    with pytest.raises(InputError, match="1 users have something among 1 pairs"):
+        evaluate(Fixed(), log([("u", "a", 5)]), filter_viewed=False)
 
 
 def test_nothing_new_and_other_types_are_refused():

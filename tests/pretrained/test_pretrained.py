@@ -209,6 +209,7 @@ class TestConfig:
         followed = {"data", "indices", "indptr", "totals", "arrivals"}
         assert arrays.keys() == {
             "popularity",
+            *(f"habits.{name}" for name in ("takers", "returners", "weights")),
             *(f"weights.{name}" for name in weights),
             *(f"transitions.{name}" for name in followed),
         }

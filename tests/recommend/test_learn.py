@@ -144,7 +144,7 @@ class TestChosen:
         lesson = learn(ground, tiny, some, Chosen(), 0)
         assert lesson.lead.pretrained is source
         slate = lesson.transferred.slate(
-            examples := measured(ground, ground.merged, some),
+            examples := measured(ground, ground.merged, some).examples,
             lesson.transferred.candidates(examples, exclude=examples.seen),
         )
         for view in ground.sources:
@@ -193,7 +193,7 @@ class TestMeasured:
         ground = SimpleNamespace(
             target=self.TARGET, items=items, met_as_new=lambda users: every(len(users), strangers)
         )
-        found = measured(ground, merged, self.TARGET.users)
+        found = measured(ground, merged, self.TARGET.users).examples
         name = items.ids.to_list()
         return {
             str(found.who.ids[int(user)]): (
@@ -282,7 +282,7 @@ class TestStrangers:
     def test_what_they_had_in_the_target_is_no_candidate(self, ground, lesson, tiny):
         users = ground.target.users
         _, fold = _views(ground, tiny, lesson, users)
-        had = measured(ground, ground.target, users)
+        had = measured(ground, ground.target, users).examples
         assert had.labels.tolist() == fold.examples.labels.tolist()
         for row, seen in zip(fold.candidates, had.seen.toarray() > 0, strict=True):
             assert not seen[row[row >= 0]].any()

@@ -82,7 +82,7 @@ def test_fine_tuning_starts_from_tastes_and_best_sellers(lesson):
 def _asked(ground, scene):
     from rectransfer.recommend.measured import measured
 
-    examples = measured(ground, ground.merged, ground.target.users)
+    examples = measured(ground, ground.merged, ground.target.users).examples
     return examples, scene.candidates(examples, exclude=examples.seen)
 
 
