@@ -97,10 +97,14 @@ class Asked:
     slate: Slate
 
     def choice(self, ranker: Ranker, returns: Returns) -> Choice:
-        """Between what they had and the best that a ranker finds of what they hadn't."""
-        u = len(self.examples)
-        best = top_of(np.arange(u), self.candidates, ranker.score(self.slate), OFFERED)
-        return Choice(self.examples, self.had, *best.padded(u), returns)
+        """Between what they had and the best that a ranker finds of what they hadn't.
+
+        Those who had nothing had no choice: what they take would say how good the new is for those who had.
+        """
+        some = np.flatnonzero(np.diff(self.had.indptr))
+        scores = ranker.score(self.slate.take(some))
+        best = top_of(np.arange(len(some)), self.candidates[some], scores, OFFERED)
+        return Choice(self.examples.take(some), csr_array(self.had[some]), *best.padded(len(some)), returns)
 
 
 @dataclass(frozen=True, eq=False)

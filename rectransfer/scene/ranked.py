@@ -50,6 +50,9 @@ def top_of(rows: Rows, candidates: Rows, scores: npt.NDArray[np.float32], k: int
         scores: Shape `(u, m)`.
         k: How many.
     """
+    if not candidates.shape[1]:
+        none = np.zeros(0, np.int64)
+        return Ranked(none, none, np.zeros(0, np.float32), none)
     values, columns = top_k(scores, min(k, scores.shape[1]))  # candidates ascend, so ties go by row
     items = np.take_along_axis(candidates, columns, axis=1)
     there = items >= 0

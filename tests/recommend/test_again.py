@@ -10,7 +10,7 @@ from rectransfer.errors import ArtefactError
 from rectransfer.logs import InteractionLog, PlantedConfig, plant
 from rectransfer.pretrained import load_pretrained, pretrain
 from rectransfer.ranking import HABIT_SIGNALS, fit_habits
-from rectransfer.recommend import Recommender, load_recommender
+from rectransfer.recommend import Recommender, RecommenderConfig, load_recommender
 from rectransfer.scoring import read_scores
 
 N_USERS, N_ITEMS, VISITS = 80, 60, 10
@@ -114,6 +114,29 @@ def test_users_who_took_nothing_new_teach_habits():
     assert first["item_id"].to_list() == [f"i{user % 30:02}" for user in range(20, 150)]
     level, few = (HABIT_SIGNALS.index("new"), fit_habits([], model._fitted.habits.returns))
     assert model._fitted.habits.weights[level] < few.weights[level]
+
+
+def test_who_has_had_all_there_is_gets_it_again():
+    rows = [(f"u{user}", item, day) for user in range(30) for day in range(4) for item in "ab"]
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    model = Recommender(None).fit(InteractionLog.from_frame(frame))
+    assert model.recommend(k=5).height == 0
+    assert model.recommend(k=5, filter_viewed=False).height == 60
+
+
+def test_habits_are_learned_from_those_who_had_a_choice():
+    """Users who are met as if new take only what is new; that says nothing of those who come back."""
+    log = shoppers(1, 40, "t")
+    earlier = "s" + pl.col("item_id"), pl.col("timestamp") - 5_000
+    logs = [one.frame.with_columns(*earlier) for one in (log, shoppers(2, 200, "o"))]
+    known = pretrain(InteractionLog.from_frame(pl.concat(logs, how="diagonal")))
+    config = RecommenderConfig(confidence=0.99)
+    shared = Recommender(known, config=config).fit(log)
+    level = HABIT_SIGNALS.index("new")
+    assert shared.verdict.ships == "transfer"
+    assert shared._fitted.habits.weights[level] < -1.5
+    first = shared.recommend(k=1, filter_viewed=False)
+    assert (first["item_id"] == pl.Series([staple(user) for user in first["user_id"]])).mean() > 0.9
 
 
 def test_a_stranger_s_history_counts(model):
