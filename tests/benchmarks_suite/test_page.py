@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -64,6 +66,8 @@ def test_wins_losses_and_negative_transfer(store):
     assert "in 2 of 6 single cells" in text
     assert "| A new department: meat | 10 % | 0 | -0." in text
     assert "versions of the code" not in text
+    one = replace(found["movielens"][0], cells={0: found["movielens"][0].cells[0]})
+    assert "1 cell: 1 task, 1 share, 1 seed." in page({"movielens": [one]})
 
 
 def test_how_much_there_is_to_gain_is_what_the_whole_log_gives(store):

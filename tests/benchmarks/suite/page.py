@@ -65,10 +65,14 @@ def _summary(
 ) -> list[str]:
     every = [point for points in found.values() for point in points]
     thin = [row for row in best if _THIN[0] <= row.point.share <= _THIN[1]]
-    lines = ["## In short", "", f"{sum(len(point.cells) for point in every)} cells: {len(found)} tasks, "]
-    lines[-1] += (
-        f"{len({point.share for point in every})} shares, up to {max(len(p.cells) for p in every)} seeds."
+    shares, seeds = len({point.share for point in every}), max(len(point.cells) for point in every)
+    counted = (
+        _number(sum(len(point.cells) for point in every), "cell"),
+        _number(len(found), "task"),
+        _number(shares, "share"),
+        f"{'up to ' if seeds > 1 else ''}{_number(seeds, 'seed')}",
     )
+    lines = ["## In short", "", f"{counted[0]}: {', '.join(counted[1:])}."]
     if thin:
         lifts = np.array([row.lift for row in thin])
         lines += [
@@ -230,6 +234,10 @@ def _provenance(points: Sequence[Point]) -> list[str]:
 
 def _commit(cell: Mapping[str, Any]) -> str:
     return cell["commit"][:10] + (" with changes" if cell["changed_since"] else "")
+
+
+def _number(n: int, word: str) -> str:
+    return f"{n} {word}{'s' if n != 1 else ''}"
 
 
 def _per_cent(share: float) -> str:
