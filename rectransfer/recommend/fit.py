@@ -21,7 +21,8 @@ from rectransfer.ranking import (
     fit_habits,
 )
 from rectransfer.recommend.config import RecommenderConfig
-from rectransfer.recommend.gate import ALONE, Asked, Contender, Fold, Verdict, judge
+from rectransfer.recommend.folds import Choosers, Fold
+from rectransfer.recommend.gate import ALONE, Contender, Verdict, judge
 from rectransfer.recommend.ground import Ground
 from rectransfer.recommend.learn import JOINT, TARGET, Chosen, Lesson, learn
 from rectransfer.recommend.measured import Measured, measured
@@ -101,10 +102,10 @@ def _habits(ground: Ground, config: RecommenderConfig, chosen: Contender, lead: 
             returns = returns if view.returns is None else returns.plus(view.returns)
     found = []
     for place, fold in enumerate(chosen.folds):
-        for asked in fold.asked:
-            if len(asked.examples):
-                others = returns.without(_returns(ground, asked.examples.who))
-                found.append(asked.choice(chosen.trained(config, place), others))
+        for some in fold.choosers:
+            if len(some.examples):
+                others = returns.without(_returns(ground, some.examples.who))
+                found.append(some.choice(chosen.trained(config, place), others))
     return fit_habits(found, returns, start)
 
 
@@ -165,9 +166,9 @@ def _fold(
         examples=checking.examples,
         candidates=found,
         slate=slate,
-        asked=(
-            Asked(checking.again, had.again.seen, found, slate),
-            Asked(checking.repeating, had.repeating.seen, rest, scene.slate(checking.repeating, rest)),
+        choosers=(
+            Choosers(checking.again, had.again.seen, found, slate),
+            Choosers(checking.repeating, had.repeating.seen, rest, scene.slate(checking.repeating, rest)),
         ),
     )
 

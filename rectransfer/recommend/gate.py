@@ -7,14 +7,14 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from rectransfer.metrics import Interval, paired_bootstrap
-from rectransfer.ranking import OFFERED, Choice, Examples, Ranker, Returns, Slate, fit_ranker, fit_rankers
+from rectransfer.ranking import Ranker, Slate, fit_ranker, fit_rankers
 from rectransfer.recommend.config import RecommenderConfig
-from rectransfer.scene import list_ndcg, top_of
+from rectransfer.recommend.folds import Fold
+from rectransfer.scene import list_ndcg
 
-__all__ = ["ALONE", "Asked", "Contender", "Fold", "Verdict", "judge"]
+__all__ = ["ALONE", "Contender", "Verdict", "judge"]
 
 logger = logging.getLogger(__name__)
 
@@ -78,52 +78,6 @@ def _plain(value: Any) -> Any:
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """Users, what they had in the target, and what might be new to them.
-
-    Attributes:
-        examples: u users; labels are all that they took, had before or not.
-        had: 1 where they had an item in the target, shape `(u, n_items)`.
-        candidates: Of what they hadn't, shape `(u, m)`.
-        slate: Their signals.
-    """
-
-    examples: Examples
-    had: csr_array
-    candidates: npt.NDArray[np.int64]
-    slate: Slate
-
-    def choice(self, ranker: Ranker, returns: Returns) -> Choice:
-        """Between what they had and the best that a ranker finds of what they hadn't.
-
-        Those who had nothing had no choice: what they take would say how good the new is for those who had.
-        """
-        some = np.flatnonzero(np.diff(self.had.indptr))
-        scores = ranker.score(self.slate.take(some))
-        best = top_of(np.arange(len(some)), self.candidates[some], scores, OFFERED)
-        return Choice(self.examples.take(some), csr_array(self.had[some]), *best.padded(len(some)), returns)
-
-
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """A contender's view of the users of one fold, whom its tables have never seen.
-
-    Attributes:
-        learn: A slate that rankers of the other folds learn from.
-        examples: What the fold's users are measured on.
-        candidates: Their candidates.
-        slate: Their signals.
-        asked: What habits are learned on: the same users, and those who took nothing new.
-    """
-
-    learn: Slate
-    examples: Examples
-    candidates: npt.NDArray[np.int64]
-    slate: Slate
-    asked: tuple[Asked, ...]
 
 
 @dataclass(frozen=True, eq=False)

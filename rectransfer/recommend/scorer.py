@@ -116,18 +116,21 @@ class Scorer:
             )
         server = self.server.with_depth(options.depth)
         if options.filter_viewed:
-            ranked, shut = server.rank(examples, options.k, exclude=viewed), viewed
+            ranked = server.rank(examples, options.k, exclude=viewed)
         else:
             ranked = rank_unfiltered(
                 state, examples, viewed, options.k, lambda k, had, _: server.rank(examples, k, exclude=had)
             )
-            shut = csr_array(viewed.shape, dtype=np.float32)
         told = known[ranked.users]
         parts = [(ranked.users[told], ranked.items[told], ranked.scores[told], ranked.ranks[told])]
         if options.on_unknown_users == "popular" and not known.all():
-            parts.append(state.popular(np.flatnonzero(~known), options.k, shut, None))
+            parts.append(state.popular(np.flatnonzero(~known), options.k, self._shut(viewed), None))
         rows = frame_of(state.items, users, parts)
         return rows if self.teller is None else self._with_reasons(rows, users, histories, viewed, parts)
+
+    def _shut(self, viewed: csr_array) -> csr_array:
+        """What users must not get of what they have had."""
+        return viewed if self.options.filter_viewed else csr_array(viewed.shape, dtype=np.float32)
 
     def _with_reasons(
         self,
@@ -139,9 +142,7 @@ class Scorer:
     ) -> pl.DataFrame:
         assert self.teller is not None  # noqa: S101 (only called where there is one)
         told, *popular = parts
-        had, shut = None, viewed
-        if not self.options.filter_viewed:
-            had, shut = viewed, csr_array(viewed.shape, dtype=np.float32)
+        shut, had = self._shut(viewed), None if self.options.filter_viewed else viewed
         found = [self.teller.told(users, histories, shut, told, had)]
         if popular:
             strangers = np.unique(popular[0][0])
