@@ -220,7 +220,7 @@ class Explainer:
             items=self.items.take(entries.items),
             ranks=ranks[there].astype(np.int64),
             scores=self.formula.score(z, lengths),
-            base=self._bases(np.log1p(items_had))[owner],
+            base=self.bases(np.log1p(items_had))[owner],
             lengths=items_had[owner].astype(np.int64),
             players=self.players,
             values=values,
@@ -229,8 +229,12 @@ class Explainer:
             told=self._told(entries, candidates, values, moved),
         )
 
-    def _bases(self, lengths: Doubles) -> Doubles:
-        """What the background scores for each user on average, shape `(u,)`."""
+    def bases(self, lengths: npt.NDArray[np.floating]) -> Doubles:
+        """What the background scores for each user on average, shape `(u,)`.
+
+        Args:
+            lengths: `log(1 + different items in the history)`, shape `(u,)`.
+        """
         return np.array([self.formula.score(self._others, length).mean() for length in lengths])
 
     def _told(self, entries: Entries, candidates: Rows, values: Doubles, moved: Doubles) -> Told:

@@ -13,7 +13,9 @@ from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.explain import Explainer, Explanations, sample_background
 from rectransfer.ranking import Examples, Histories, uncut
+from rectransfer.recommend.elsewhere import best_with_habits, told_of
 from rectransfer.recommend.state import State
+from rectransfer.scene import had_elsewhere
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["asked_items", "by_popularity", "explained", "explainer_of"]
@@ -29,7 +31,10 @@ def explainer_of(state: State, rows: int, seed: int) -> Explainer:
         drawn = np.random.default_rng(seed).choice(len(users), _BACKGROUND_USERS, replace=False)
         users = Vocabulary(users.take(np.sort(drawn)))
     examples = uncut(Histories.from_log(state.log, state.items, users), len(state.items))
-    background = sample_background(state.scene, examples, rows, seed, exclude=state.viewed(users, None))
+    shut = state.viewed(users, None)
+    if state.habits_elsewhere is not None:  # those stand by habit
+        shut = csr_array(shut + had_elsewhere(examples, shut, state.scene.on_sale))
+    background = sample_background(state.scene, examples, rows, seed, exclude=shut)
     return Explainer(state.scene, state.ranker, state.items, background)
 
 
@@ -77,19 +82,20 @@ def explained(
         popular: Whether users about whom nothing is known are explained, by popularity.
     """
     known = state.known(examples)
-    yield explainer.nothing(users.dtype)
+    yield told_of(state, explainer.nothing(users.dtype))
     for rows in np.array_split(np.arange(len(users)), max(1, -(-len(users) // _USERS_AT_ONCE))):
         told, strange = rows[known[rows]], rows[~known[rows]]
         some, ids, shut = examples.take(told), Vocabulary(users.take(told)), csr_array(viewed[told])
-        parts = list(
-            explainer.best(some, ids, k, exclude=shut)
-            if items is None
-            else explainer.asked(some, ids, items, exclude=shut)
-        )
+        if items is not None:
+            parts = list(explainer.asked(some, ids, items, exclude=shut))
+        elif state.habits_elsewhere is None:
+            parts = list(explainer.best(some, ids, k, exclude=shut))
+        else:
+            parts = list(best_with_habits(state, explainer, some, ids, k, shut))
         if popular and len(strange):
             parts.append(by_popularity(state, explainer, users, strange, viewed, k, items))
         if parts:
-            whole = Explanations.joined(parts)
+            whole = Explanations.joined([told_of(state, part) for part in parts])
             order = np.argsort(users.rows(whole.users), kind="stable")
             yield whole.take(order) if len(parts) > 1 else whole
 

@@ -59,9 +59,10 @@ class Explains(Holder):
     ) -> Explanations:
         """Why items score as they do: exact contributions of signals and of the history's items.
 
-        Users without any history are explained by popularity, which is all of their scores. What a user has
-        had is explained as the ranker sees it, not by habits (`recommend(filter_viewed=False)`). Which game
-        is played: `rectransfer.explain.Explainer`.
+        Users without any history are explained by popularity, which is all of their scores. What a shared
+        user had elsewhere stands among the best `k` by habit, and is explained by `profile.habit`, which is
+        all that it adds; one of `items` is explained as the ranker sees it, and so is what a user has had
+        here (`recommend(filter_viewed=False)`). Which game is played: `rectransfer.explain.Explainer`.
 
         Args:
             users: As in `recommend`.

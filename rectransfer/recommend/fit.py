@@ -28,7 +28,7 @@ from rectransfer.recommend.learn import JOINT, TARGET, Chosen, Lesson, learn
 from rectransfer.recommend.measured import Measured, measured
 from rectransfer.recommend.profiles import as_they_were
 from rectransfer.recommend.views import SourceView
-from rectransfer.scene import Scene
+from rectransfer.scene import Scene, had_elsewhere
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["Fitted", "fit"]
@@ -51,6 +51,7 @@ class Fitted:
         scene: Evidence and towers, learned from everybody.
         ranker: Over the scene's signals, or some of them.
         habits: What users take again.
+        habits_elsewhere: What they take of what they had elsewhere; None where nothing of that is on sale.
         log: What users did, as far as the model that ships looks at it.
         verdict: Why it ships.
     """
@@ -58,6 +59,7 @@ class Fitted:
     scene: Scene
     ranker: Ranker
     habits: Habits
+    habits_elsewhere: Habits | None
     log: InteractionLog
     verdict: Verdict
 
@@ -90,27 +92,37 @@ def fit(ground: Ground, config: RecommenderConfig, progress: Callable[[str], Non
     ranker = chosen.final(config) if views else chosen.ranker(_empty(scene), config)
     log = ground.merged if chosen.transferred else ground.target
     habits = _habits(ground, config, chosen, lesson.lead)
-    return Fitted(scene, ranker, habits, log, verdict)
+    return Fitted(scene, ranker, habits, chosen.habits_elsewhere(config), log, verdict)
 
 
 def _habits(ground: Ground, config: RecommenderConfig, chosen: Contender, lead: SourceView | None) -> Habits:
     """What users take again: learned on the gate's users, from what a source's habits are where it ships."""
-    returns, start = _returns(ground), None
-    if chosen.transferred:
-        start = None if lead is None else lead.pretrained.habits
-        for view in ground.sources:
-            returns = returns if view.returns is None else returns.plus(view.returns)
-    found = []
-    for place, fold in enumerate(chosen.folds):
-        for some in fold.choosers:
-            if len(some.examples):
-                others = returns.without(_returns(ground, some.examples.who))
-                found.append(some.choice(chosen.trained(config, place), others))
-    return fit_habits(found, returns, start)
+    start = lead.pretrained.habits if chosen.transferred and lead is not None else None
+    found = [
+        some.choice(chosen.trained(config, place))
+        for place, fold in enumerate(chosen.folds)
+        for some in fold.here
+        if len(some.examples)
+    ]
+    return fit_habits(found, _returns(ground, chosen.transferred), start)
 
 
-def _returns(ground: Ground, users: Vocabulary | None = None) -> Returns:
-    return Returns.of(Histories.from_log(ground.target, ground.items, users), len(ground.items))
+def _elsewhere(ground: Ground) -> Habits | None:
+    """Where habits of what was had elsewhere begin; None where nobody had it, or no source has habits."""
+    if not ground.had_elsewhere or ground.sharing is None or ground.sharing.pretrained.habits is None:
+        return None
+    return replace(ground.sharing.pretrained.habits, returns=_returns(ground, True))
+
+
+def _returns(ground: Ground, transferred: bool, besides: Vocabulary | None = None) -> Returns:
+    """How many users come back for each item, in the target but for some of them, and in the sources."""
+    n = len(ground.items)
+    found = Returns.of(Histories.from_log(ground.target, ground.items), n)
+    for view in ground.sources if transferred else ():
+        found = found if view.returns is None else found.plus(view.returns)
+    if besides is None:
+        return found
+    return found.without(Returns.of(Histories.from_log(ground.target, ground.items, besides), n))
 
 
 def _views(
@@ -158,19 +170,15 @@ def _fold(
         strangers=ground.met_as_new(users),
         familiar=FAMILIAR,
     )
-    found = scene.candidates(checking.examples, exclude=had.examples.seen)
-    slate = scene.slate(checking.examples, found)
-    rest = scene.candidates(checking.repeating, exclude=had.repeating.seen)
-    return Fold(
-        learn=scene.lesson(learning, rng),
-        examples=checking.examples,
-        candidates=found,
-        slate=slate,
-        choosers=(
-            Choosers(checking.again, had.again.seen, found, slate),
-            Choosers(checking.repeating, had.repeating.seen, rest, scene.slate(checking.repeating, rest)),
-        ),
-    )
+    transferred = log is not ground.target
+    returns = _returns(ground, transferred, checking.again.who)
+    by_habits = transferred and ground.had_elsewhere  # what was had elsewhere isn't the ranker's, then
+    here, elsewhere = [], []
+    for some, taken in ((checking.again, had.again), (checking.repeating, had.repeating)):
+        found = scene.candidates(some, exclude=some.seen if by_habits else taken.seen)
+        here.append(Choosers(some, taken.seen, found, scene.slate(some, found), returns))
+        elsewhere.append(replace(here[-1], had=had_elsewhere(some, taken.seen, ground.on_sale)))
+    return Fold(scene.lesson(learning, rng), checking.examples, tuple(here), tuple(elsewhere))
 
 
 def _sample(n: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -197,19 +205,24 @@ def _contenders(
     if lesson.transferred is None:
         return found
     folds = tuple(transferred for _, transferred in views if transferred is not None)
+    elsewhere = _elsewhere(ground)
     for view in ground.sources:
         label = "transfer" if len(ground.sources) == 1 else f"transfer from {view.name}"
         start = _start(view, lesson, ground)
         tuned = [
-            Contender(f"{label}, fine-tuned (pull {pull:g})", folds, start, pull)
+            Contender(f"{label}, fine-tuned (pull {pull:g})", folds, start, pull, elsewhere=elsewhere)
             for pull in sorted(config.pulls, reverse=True)
         ]
-        members = (Contender(f"{label}, as it comes, with all signals", folds, start, None), *tuned)
+        whole = Contender(f"{label}, as it comes, with all signals", folds, start, None, elsewhere=elsewhere)
+        members = (whole, *tuned)
         if view.knows_any(ground.on_sale):  # else it has nothing to say as it comes
-            found.append(Contender(f"{label}, as it comes", folds, _carried(view, lesson, grow=False), None))
+            alone = _carried(view, lesson, grow=False)
+            found.append(Contender(f"{label}, as it comes", folds, alone, None, elsewhere=elsewhere))
         found += [
             *tuned,
-            Contender(f"{label}, averaged", folds, start, config.ranker.pull, members=members),
+            Contender(
+                f"{label}, averaged", folds, start, config.ranker.pull, members=members, elsewhere=elsewhere
+            ),
         ]
     return found
 

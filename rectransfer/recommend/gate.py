@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rectransfer.metrics import Interval, paired_bootstrap
-from rectransfer.ranking import Ranker, Slate, fit_ranker, fit_rankers
+from rectransfer.ranking import Choice, Habits, Ranker, Slate, fit_habits, fit_ranker, fit_rankers
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.folds import Fold
-from rectransfer.scene import list_ndcg
 
 __all__ = ["ALONE", "Contender", "Verdict", "judge"]
 
@@ -95,6 +94,7 @@ class Contender:
         members: Where there are any, its ranker is the average of theirs. Each counts as often as it is the
             best in draws of the users (Rubin 1981, "The Bayesian bootstrap", Annals of Statistics 9), so that
             few users average, and many choose.
+        elsewhere: Where users have had elsewhere what is on sale here: where its habits of that begin.
     """
 
     name: str
@@ -104,8 +104,10 @@ class Contender:
     transferred: bool = True
     names: tuple[str, ...] = ()
     members: tuple["Contender", ...] = ()
+    elsewhere: Habits | None = None
     _trained: dict[int | None, Ranker] = field(default_factory=dict, init=False, repr=False)
     _values: list[npt.NDArray[np.float64]] = field(default_factory=list, init=False, repr=False)
+    _choices: list[list[Choice]] = field(default_factory=list, init=False, repr=False)
 
     def ranker(self, slate: Slate, config: RecommenderConfig) -> Ranker:
         """The ranker, trained on a slate."""
@@ -148,8 +150,21 @@ class Contender:
         fold = self.folds[out]
         if not len(fold.examples):
             return np.zeros(0)
-        ranker = self.trained(config, without=out)
-        return list_ndcg(fold.examples, fold.candidates, ranker.score(fold.slate))
+        return fold.ndcg(self.trained(config, without=out), self.habits_elsewhere(config, without=out))
+
+    def habits_elsewhere(self, config: RecommenderConfig, without: int | None = None) -> Habits | None:
+        """What users take of what they had elsewhere, learned on every fold but one; maybe none."""
+        if self.elsewhere is None:
+            return None
+        if not self._choices:
+            self._choices.extend(self._choice(place, config) for place in range(len(self.folds)))
+        found = [one for place, mine in enumerate(self._choices) if place != without for one in mine]
+        return fit_habits(found, self.elsewhere.returns, self.elsewhere)
+
+    def _choice(self, place: int, config: RecommenderConfig) -> list[Choice]:
+        """The choices of a fold's users, by a ranker that learned from the other folds."""
+        some = [one for one in self.folds[place].elsewhere if len(one.examples)]
+        return [one.choice(self.trained(config, place)) for one in some]
 
     def final(self, config: RecommenderConfig) -> Ranker:
         """The ranker that ships, trained on every fold."""

@@ -57,6 +57,15 @@ class Ground:
         return self.merged is not self.target
 
     @cached_property
+    def had_elsewhere(self) -> bool:
+        """Whether users bring what they had elsewhere and is on sale here, and a source knows habits."""
+        if self.sharing is None or self.sharing.pretrained.habits is None:
+            return False
+        kept = [view.pretrained.histories for view in self.sources if view.carried]
+        sold = self.items.ids.filter(pl.Series(self.on_sale))
+        return any(log is not None and log.items.ids.is_in(sold.implode()).any() for log in kept)
+
+    @cached_property
     def sharing(self) -> SourceView | None:
         """The first source that shares users with the target."""
         return next((view for view in self.sources if view.bridges.by_users), None)

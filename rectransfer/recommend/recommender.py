@@ -23,10 +23,10 @@ from rectransfer.recommend.explains import Explains
 from rectransfer.recommend.fit import Fitted, fit
 from rectransfer.recommend.ground import prepare
 from rectransfer.recommend.inputs import OnUnknownUsers, asked, frame_of, ids_of, items_of
+from rectransfer.recommend.lists import ranked_with_had
 from rectransfer.recommend.scores import Scores
 from rectransfer.recommend.state import State
 from rectransfer.recommend.store import KIND, read
-from rectransfer.recommend.unfiltered import rank_unfiltered
 from rectransfer.scene import Ranked
 
 __all__ = ["OnUnknownUsers", "Recommender", "load_recommender"]
@@ -123,6 +123,7 @@ class Recommender(Explains, Scores):
             scene=fitted.scene,
             ranker=fitted.ranker,
             habits=fitted.habits,
+            habits_elsewhere=fitted.habits_elsewhere,
             log=fitted.log,
             target=target.frame.select(Columns.User, Columns.Item).unique(maintain_order=True),
             verdict=fitted.verdict,
@@ -162,7 +163,8 @@ class Recommender(Explains, Scores):
             blocked: Ids that may not be recommended to anybody; unknown ones don't matter.
             filter_viewed: Whether items that the user has had in the target (or in `history`) are left out.
                 Else they stand where habits put them among what is new: how often and how lately they were
-                taken, and how many come back for them.
+                taken, and how many come back for them. What shared users have had in the source alone
+                is never left out; it stands where habits put it, too.
             on_unknown_users: Users without any history get the best sellers (`"popular"`; their scores are
                 `log(1 + buyers)`), no rows (`"skip"`), or an `UnknownUserError` (`"raise"`).
 
@@ -187,10 +189,9 @@ class Recommender(Explains, Scores):
             return state.scene.rank(state.ranker, examples, most, exclude=shut, allowed=among)
 
         with one_thread():
-            if filter_viewed:
-                ranked = rank(k, had, allowed)
-            else:
-                ranked = rank_unfiltered(state, examples, had, k, rank, allowed)
+            ranked = ranked_with_had(
+                state, examples, had, k, rank, filter_viewed=filter_viewed, allowed=allowed
+            )
         parts = [(rows[ranked.users], ranked.items, ranked.scores, ranked.ranks)]
         if on_unknown_users == "popular":
             strangers = np.flatnonzero(~who.known)

@@ -16,9 +16,9 @@ from rectransfer.errors import InputError, UnknownUserError
 from rectransfer.logs import InteractionLog
 from rectransfer.ranking import Histories
 from rectransfer.recommend.inputs import frame_of, history_of, in_visits_of, joined
+from rectransfer.recommend.lists import ranked_with_had
 from rectransfer.recommend.state import Part, State
 from rectransfer.recommend.telling import Teller
-from rectransfer.recommend.unfiltered import rank_unfiltered
 from rectransfer.serving import DEPTH, Server, prepare
 from rectransfer.vocabulary import Vocabulary
 
@@ -115,12 +115,14 @@ class Scorer:
                 "their histories, or choose on_unknown_users='popular' or 'skip'"
             )
         server = self.server.with_depth(options.depth)
-        if options.filter_viewed:
-            ranked = server.rank(examples, options.k, exclude=viewed)
-        else:
-            ranked = rank_unfiltered(
-                state, examples, viewed, options.k, lambda k, had, _: server.rank(examples, k, exclude=had)
-            )
+        ranked = ranked_with_had(
+            state,
+            examples,
+            viewed,
+            options.k,
+            lambda k, shut, _: server.rank(examples, k, exclude=shut),
+            filter_viewed=options.filter_viewed,
+        )
         told = known[ranked.users]
         parts = [(ranked.users[told], ranked.items[told], ranked.scores[told], ranked.ranks[told])]
         if options.on_unknown_users == "popular" and not known.all():
@@ -196,8 +198,9 @@ def digest_of(state: State) -> str:
 
     for name, values in state.ranker.arrays().items():
         add(f"ranker.{name}", values)
-    for name, values in (state.habits.arrays() if state.habits else {}).items():
-        add(f"habits.{name}", values)
+    for kind, habits in (("habits", state.habits), ("habits elsewhere", state.habits_elsewhere)):
+        for name, values in (habits.arrays() if habits else {}).items():
+            add(f"{kind}.{name}", values)
     for domain, towers in state.scene.towers.items():
         for name, values in towers.layers().items():
             add(f"{domain}.{name}", values)

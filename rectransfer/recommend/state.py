@@ -39,6 +39,7 @@ class State:
         coverage: What each source reaches of the target's items.
         precision: What tables and item-item weights are rounded to, and saved in.
         habits: What users take again; None in what older versions saved.
+        habits_elsewhere: What users take of what they had elsewhere; None where nothing of that is on sale.
     """
 
     items: Vocabulary
@@ -50,6 +51,7 @@ class State:
     coverage: Mapping[str, Coverage]
     precision: Precision = "float32"
     habits: Habits | None = None
+    habits_elsewhere: Habits | None = None
 
     def known(self, examples: Examples) -> npt.NDArray[np.bool_]:
         """Whose history or profile says anything, shape `(u,)`."""

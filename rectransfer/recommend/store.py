@@ -1,6 +1,7 @@
 """A fitted recommender as files, and back."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 import numpy.typing as npt
@@ -38,6 +39,9 @@ KIND: Final = "recommender"
 
 _ARRAYS: Final = ("vectors", "contexts", "log_prior", "popularity", "known")
 
+_HABITS: Final = "habits.safetensors"
+_ELSEWHERE: Final = "habits-elsewhere.safetensors"
+
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -56,8 +60,9 @@ def writers(state: State) -> dict[str, Writer]:
     for one in state.scene.evidence:
         arrays = packed(evidence_arrays(one), state.precision)
         found[f"{one.name}.safetensors"] = lambda path, arrays=arrays: write_arrays(path, arrays)  # type: ignore[misc]
-    if (habits := state.habits) is not None:
-        found["habits.safetensors"] = lambda path: write_arrays(path, habits.arrays())
+    for name, habits in ((_HABITS, state.habits), (_ELSEWHERE, state.habits_elsewhere)):
+        if habits is not None:
+            found[name] = partial(write_arrays, arrays=habits.arrays())
     if (profiles := state.scene.profiles) is not None:
         brought: Arrays = {"vectors": profiles.vectors, "contexts": profiles.contexts}
         if profiles.leanings is not None:
@@ -137,11 +142,6 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
         contexts = checked_array(brought, "contexts", (len(items), vectors.shape[1]))
         leanings = _under("leanings.", brought)
         profiles = Profiles(users, vectors, contexts, _leanings(leanings, len(items)) if leanings else None)
-    habits = None
-    if "habits.safetensors" in saved.names:
-        habits = Habits.from_arrays(read_arrays(saved.path("habits.safetensors")))
-        if len(habits.returns.takers) != len(items):
-            raise ArtefactError(f"the habits are for {len(habits.returns.takers)} items, not {len(items)}")
     if type(card["depth"]) is not int or card["depth"] < 1:
         raise ArtefactError(f"{saved.folder}: its depth is {card['depth']!r:.40}")
     scene = Scene(evidence, towers, on_sale, card["depth"], profiles)
@@ -155,7 +155,8 @@ def _read(saved: Artefact, card: Any) -> tuple[State, RecommenderConfig]:
         items=items,
         scene=scene,
         ranker=restored_ranker(card["signals"], card["hidden"], _under("ranker.", layers)),
-        habits=habits,
+        habits=_habits(saved, _HABITS, len(items)),
+        habits_elsewhere=_habits(saved, _ELSEWHERE, len(items)),
         log=log,
         target=target,
         verdict=Verdict.from_dict(card["verdict"]),
@@ -192,6 +193,15 @@ def evidence_of(name: str, arrays: Arrays, n_items: int) -> Evidence:
         popularity=checked_array(arrays, "popularity", (n_items,)),
         known=checked_array(arrays, "known", (n_items,), "b"),
     )
+
+
+def _habits(saved: Artefact, name: str, n_items: int) -> Habits | None:
+    if name not in saved.names:
+        return None
+    found = Habits.from_arrays(read_arrays(saved.path(name)))
+    if (n := len(found.returns.takers)) != n_items:
+        raise ArtefactError(f"the habits are for {n} items, not {n_items}")
+    return found
 
 
 def _leanings(arrays: Arrays, n_items: int) -> Leanings:

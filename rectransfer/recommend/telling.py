@@ -7,13 +7,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 
 from rectransfer.columns import Columns
 from rectransfer.explain import BACKGROUND, ENGLISH, Explainer, Explanations, reasons_for
-from rectransfer.ranking import Examples, Histories, entries, uncut
+from rectransfer.ranking import Histories, entries, uncut
+from rectransfer.recommend.elsewhere import HABIT
 from rectransfer.recommend.explaining import by_popularity, explainer_of
 from rectransfer.recommend.state import Part, State
+from rectransfer.scene import had_elsewhere
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["REASONS", "Teller"]
@@ -23,6 +25,7 @@ REASONS: Final = "reasons"
 
 _OFTEN: Final = "You often buy it."
 _BEFORE: Final = "You have bought it before."
+_ELSEWHERE: Final = ENGLISH.of_signal(HABIT) or ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,23 +68,26 @@ class Teller:
         examples = uncut(histories, len(self.state.items)).take(rows)
         some = Vocabulary(users.take(rows))
         found = self._frame(self.explainer.listed(examples, some, lists, exclude=viewed[rows]), users)
+        if self.state.habits_elsewhere is not None:
+            here = csr_array(viewed[rows] if had is None else had[rows])
+            elsewhere = had_elsewhere(examples, here, self.state.scene.on_sale)
+            found = self._again(found, some, elsewhere.tocoo(), np.full(elsewhere.nnz, _ELSEWHERE))
         if had is None or self.state.habits is None:
             return found
-        return self._again(found, some, examples, csr_array(had[rows]))
+        pairs = csr_array(had[rows]).tocoo()
+        often = entries(examples.counts, pairs.row, pairs.col) >= ENGLISH.often_from
+        return self._again(found, some, pairs, np.where(often, _OFTEN, _BEFORE))
 
     def _again(
-        self, found: pl.DataFrame, users: Vocabulary, examples: Examples, had: csr_array
+        self, found: pl.DataFrame, users: Vocabulary, pairs: coo_array, sentences: npt.NDArray[np.str_]
     ) -> pl.DataFrame:
-        """The same, but what was taken before is there because of that."""
+        """The same, but what was taken before is there because of that; a sentence for each pair."""
         key = [Columns.User, Columns.Item]
-        pairs = had.tocoo()
-        often = entries(examples.counts, pairs.row, pairs.col) >= ENGLISH.often_from
         ids = users.take(pairs.row).alias(key[0]), self.state.items.take(pairs.col).alias(key[1])
-        said = pl.DataFrame([*ids, pl.Series("often", often)]).unique(key)
-        sentence = pl.when("often").then(pl.lit(_OFTEN)).when(~pl.col("often")).then(pl.lit(_BEFORE))
+        said = pl.DataFrame([*ids, pl.Series("said", sentences, dtype=pl.String)]).unique(key)
         rows = found.join(said, on=key, how="left", maintain_order="left")
-        own = pl.when(pl.col("often").is_not_null()).then(pl.concat_list(sentence)).otherwise(REASONS)
-        return rows.with_columns(own.alias(REASONS)).drop("often")
+        own = pl.when(pl.col("said").is_not_null()).then(pl.concat_list("said")).otherwise(REASONS)
+        return rows.with_columns(own.alias(REASONS)).drop("said")
 
     def popular(
         self, users: Vocabulary, strangers: npt.NDArray[np.int64], viewed: csr_array, k: int

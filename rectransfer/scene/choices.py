@@ -4,11 +4,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from rectransfer.ranking import OFFERED, Choice, Examples, Ranker, Returns
+from rectransfer.ranking import OFFERED, Choice, Examples, Ranker, Returns, entries
 from rectransfer.scene.ranked import Ranked
 from rectransfer.scene.scene import Scene
 
-__all__ = ["choice_of", "with_had"]
+__all__ = ["choice_of", "had_elsewhere", "with_had"]
 
 
 def choice_of(scene: Scene, ranker: Ranker, examples: Examples, returns: Returns) -> Choice:
@@ -22,6 +22,21 @@ def choice_of(scene: Scene, ranker: Ranker, examples: Examples, returns: Returns
     """
     ranked = scene.rank(ranker, examples, OFFERED, exclude=examples.seen)
     return Choice(examples, examples.seen, *ranked.padded(len(examples)), returns)
+
+
+def had_elsewhere(examples: Examples, had: csr_array, on_sale: npt.NDArray[np.bool_]) -> csr_array:
+    """1 where users had an item that is on sale, but not here; shape `(u, n_items)`.
+
+    Args:
+        examples: u users.
+        had: Not 0 where they had an item here, shape `(u, n_items)`.
+        on_sale: Which items are on sale here, shape `(n_items,)`.
+    """
+    seen = examples.seen
+    owner = np.repeat(np.arange(len(examples)), np.diff(seen.indptr))
+    kept = on_sale[seen.indices] & (entries(had, owner, seen.indices) == 0)
+    ones = np.ones(int(kept.sum()), np.float32)
+    return csr_array((ones, (owner[kept], seen.indices[kept])), shape=seen.shape)
 
 
 def with_had(new: Ranked, had: csr_array, allowed: npt.NDArray[np.bool_], k: int) -> Ranked:

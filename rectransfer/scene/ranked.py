@@ -10,7 +10,7 @@ from rectransfer.columns import Columns
 from rectransfer.metrics import Ndcg, ranks_from_lists, top_k
 from rectransfer.ranking import Examples
 
-__all__ = ["Ranked", "list_ndcg", "top_of"]
+__all__ = ["Ranked", "list_ndcg", "ranked_ndcg", "top_of"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -74,7 +74,17 @@ def list_ndcg(
         scores: Shape `(u, m)`, -inf where there is none.
         k: How many places count.
     """
-    lists = top_of(np.arange(len(examples)), candidates, scores, k)
+    return ranked_ndcg(examples, top_of(np.arange(len(examples)), candidates, scores, k), k)
+
+
+def ranked_ndcg(examples: Examples, lists: Ranked, k: int = 10) -> npt.NDArray[np.float64]:
+    """NDCG@k of lists against the examples' labels, shape `(u,)`.
+
+    Args:
+        examples: u of them, each with a label at least.
+        lists: Their lists, of k places at least where there is so much.
+        k: How many places count.
+    """
     found = {Columns.User: lists.users, Columns.Item: lists.items, Columns.Rank: lists.ranks}
     wanted = {Columns.User: examples.label_owner, Columns.Item: examples.labels}
     return Ndcg(k).per_user(ranks_from_lists(pl.DataFrame(found), pl.DataFrame(wanted)))

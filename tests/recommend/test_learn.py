@@ -284,7 +284,7 @@ class TestStrangers:
         _, fold = _views(ground, tiny, lesson, users)
         had = measured(ground, ground.target, users).examples
         assert had.labels.tolist() == fold.examples.labels.tolist()
-        for row, seen in zip(fold.candidates, had.seen.toarray() > 0, strict=True):
+        for row, seen in zip(fold.here[0].candidates, had.seen.toarray() > 0, strict=True):
             assert not seen[row[row >= 0]].any()
             assert ground.on_sale[row[row >= 0]].all()
 
@@ -318,7 +318,7 @@ class TestManyUsers:
         fold = self.fold(ground, lesson, tiny, per_user=3, most_cuts=20)
         assert 5 < len(fold.learn.signals) <= 10 + 10
         assert 5 < len(fold.examples) <= 10
-        assert fold.slate.signals.shape[0] == len(fold.candidates) == len(fold.examples)
+        assert fold.here[0].slate.signals.shape[0] == len(fold.here[0].candidates) == len(fold.examples)
 
     def test_who_is_met_as_new_is_met_as_familiar_too(self, ground, lesson, tiny, monkeypatch):
         with_them = self.fold(ground, lesson, tiny, per_user=2).learn

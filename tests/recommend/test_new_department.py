@@ -255,10 +255,10 @@ class TestProfilesAsTheyWere:
         ground, learned = lesson
         _, fold = _views(ground, tiny, learned, few.users)
         vectors, _ = as_they_were(learned.transferred, ground).profiles.of(fold.examples)
-        there = fold.slate.present
-        contexts = learned.transferred.profiles.contexts[fold.candidates]
+        there = fold.here[0].slate.present
+        contexts = learned.transferred.profiles.contexts[fold.here[0].candidates]
         expected = np.einsum("ud,umd->um", vectors, contexts)[there]
-        found = fold.slate.signals[:, :, fold.slate.names.index("profile.affinity")]
+        found = fold.here[0].slate.signals[:, :, fold.here[0].slate.names.index("profile.affinity")]
         np.testing.assert_allclose(found[there], expected, atol=1e-5)
         assert type(fitted.state.scene.profiles) is type(learned.transferred.profiles)
 

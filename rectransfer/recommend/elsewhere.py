@@ -1,0 +1,106 @@
+"""Explanations of lists in which what users had elsewhere stands by habit."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from rectransfer.explain import Explainer, Explanations, Players
+from rectransfer.ranking import Examples, entries
+from rectransfer.recommend.lists import ranked_with_had
+from rectransfer.recommend.state import State
+from rectransfer.scene import Ranked, had_elsewhere
+from rectransfer.vocabulary import Vocabulary
+
+__all__ = ["HABIT", "best_with_habits", "told_of"]
+
+HABIT: Final = "profile.habit"
+"""What stands for all that a habit adds to a score; its value is how often the item was taken elsewhere."""
+
+Rows = npt.NDArray[np.int64]
+
+
+def told_of(state: State, part: Explanations) -> Explanations:
+    """The same with `profile.habit` as one more signal, where the model has habits of what was elsewhere."""
+    if state.habits_elsewhere is None or HABIT in part.signals:
+        return part
+    nothing = np.zeros((len(part), 1))
+    return replace(
+        part,
+        players=Players.of((*part.signals, HABIT)),
+        values=np.hstack([part.values, nothing]),
+        contributions=np.hstack([part.contributions, nothing]),
+        typical=np.append(part.typical, 0.0),
+    )
+
+
+def best_with_habits(
+    state: State, explainer: Explainer, examples: Examples, users: Vocabulary, k: int, viewed: csr_array
+) -> Iterator[Explanations]:
+    """The best `k` of each user: what is new as the ranker sees it, what was had elsewhere as a habit.
+
+    Args:
+        state: A model with such habits.
+        explainer: Of it.
+        examples: u users, with a history or a profile.
+        users: Their ids.
+        k: How many.
+        viewed: What they must not get, shape `(u, n_items)`.
+    """
+
+    def rank(most: int, shut: csr_array, allowed: npt.NDArray[np.bool_] | None) -> Ranked:
+        return state.scene.rank(state.ranker, examples, most, exclude=shut, allowed=allowed)
+
+    ranked = ranked_with_had(state, examples, viewed, k, rank, filter_viewed=True)
+    habits = had_elsewhere(examples, viewed, state.scene.on_sale)
+    lists, scores = ranked.padded(len(examples))
+    habit = (entries(habits, *_grid(lists)) > 0) & (lists >= 0)
+    places = csr_array(
+        (ranked.ranks.astype(np.float32), (ranked.users, ranked.items)),
+        shape=(len(examples), len(state.items)),
+    )
+    parts = list(explainer.listed(examples, users, np.where(habit, -1, lists), exclude=viewed))
+    parts.append(_by_habit(state, explainer, examples, users, np.where(habit, lists, -1), scores))
+    whole = Explanations.joined([told_of(state, part) for part in parts])
+    owner = users.rows(whole.users)
+    ranks = entries(places, owner, state.items.rows(whole.items)).astype(np.int64)
+    yield replace(whole, ranks=ranks).take(np.lexsort((ranks, owner)))
+
+
+def _by_habit(
+    state: State,
+    explainer: Explainer,
+    examples: Examples,
+    users: Vocabulary,
+    lists: Rows,
+    scores: npt.NDArray[np.float32],
+) -> Explanations:
+    """What stands in lists by habit, which is all that sets its score apart; -1 where nothing does."""
+    owner, column = np.nonzero(lists >= 0)
+    items = lists[owner, column]
+    none = told_of(state, explainer.nothing(users.dtype))
+    had = np.diff(examples.counts.indptr)
+    base = explainer.bases(np.log1p(had))[owner]
+    values = np.full((len(owner), len(none.signals)), np.nan)
+    contributions = np.zeros(values.shape)
+    values[:, -1] = entries(examples.counts, owner, items)
+    found = scores[owner, column].astype(np.float64)
+    contributions[:, -1] = found - base
+    return replace(
+        none,
+        users=users.take(owner),
+        items=state.items.take(items),
+        ranks=column + 1,
+        scores=found,
+        base=base,
+        lengths=had[owner].astype(np.int64),
+        values=values,
+        contributions=contributions,
+    )
+
+
+def _grid(lists: Rows) -> tuple[Rows, Rows]:
+    return np.repeat(np.arange(len(lists)), lists.shape[1]), lists
