@@ -107,15 +107,16 @@ class Transitions:
         """The counts in the rows of another vocabulary.
 
         Args:
-            rows: For each of its items the row here, -1 where there is none.
+            rows: For each of its items the row here, -1 where there is none. What comes after an item is
+                shared by those that have one row; what comes after them is the same of each.
         """
-        known = rows >= 0
-        chosen = csr_array(
-            (np.ones(known.sum(), np.float32), (np.flatnonzero(known), rows[known])),
-            shape=(len(rows), len(self.totals)),
-        )
+        known = np.flatnonzero(rows >= 0)
+        places, shape = (known, rows[known]), (len(rows), len(self.totals))
+        before = csr_array((np.ones(len(known), np.float32), places), shape)
+        each = 1 / np.maximum(np.bincount(rows[known], minlength=len(self.totals)), 1)
+        after = csr_array((each[rows[known]].astype(np.float32), places), shape)
         return Transitions(
-            csr_array(chosen @ self.counts @ chosen.T), chosen @ self.totals, chosen @ self.arrivals
+            csr_array(before @ self.counts @ after.T), before @ self.totals, after @ self.arrivals
         )
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:

@@ -113,6 +113,16 @@ class TestMoving:
         assert found.totals == pytest.approx([0, 0, 1.85])
         assert found.arrivals == pytest.approx([1.85, 0, 0])
 
+    def test_items_that_stand_for_one_share_what_comes_before_them(self):
+        found = counted([[TEA], [MILK], [JAM]], [[MILK], [TEA]])
+        twins = found.moved(np.array([TEA, MILK, MILK, JAM, RICE]))
+        assert twins.totals.tolist() == found.totals[[TEA, MILK, MILK, JAM, RICE]].tolist()
+        assert twins.arrivals.sum() == pytest.approx(found.arrivals.sum())
+        once, twice = (np.eye(n, dtype=np.float32)[:1] for n in (4, 5))
+        lifts, both = found.lifts(csr_array(once)), twins.lifts(csr_array(twice))
+        assert both[0, [0, 1, 2, 3]] == pytest.approx(lifts[0, [TEA, MILK, MILK, JAM]])
+        assert (twins.chain[1] > 0).all()
+
     def test_two_logs_together(self):
         one, other = counted([[TEA], [MILK]]), counted([[TEA], [MILK]], [[RICE], [JAM]])
         both = one.plus(other)

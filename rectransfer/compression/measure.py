@@ -49,7 +49,7 @@ def validation(state: State, seed: int = 0) -> Examples:
     """
     users = Vocabulary.from_ids(state.target[Columns.User])
     n_items = len(state.items)
-    histories = Histories.from_log(state.log, state.items, users)
+    histories = Histories.from_log(state.log, state.items, users).to_cut()
     examples = cut_at_share(histories, n_items, labels_in=state.scene.on_sale)
     if len(examples) < 2:
         raise InputError(

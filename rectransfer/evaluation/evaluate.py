@@ -1,5 +1,6 @@
 """A model that recommends, against a log of what came next."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -26,6 +27,8 @@ from rectransfer.metrics import (
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["Evaluation", "Recommends", "evaluate", "require_on_sale"]
+
+logger = logging.getLogger(__name__)
 
 
 class Recommends(Protocol):
@@ -105,7 +108,8 @@ def evaluate(
 
     Pairs that a user had before (in the log that the model was fitted on, or in `histories`) are left out of
     the lists and of the test, unless `filter_viewed` is False. Items outside the catalogue stay in, as
-    misses; so do users whom the model gives no list.
+    misses; so do users whom the model gives no list. A test that hides random rows asks another question than
+    models answer that know the order, which foretell what comes next: a warning says so.
 
     Args:
         model: Fitted.
@@ -135,6 +139,7 @@ def evaluate(
             "item; intervals need two. Is it the log that the model was fitted on?"
         )
     require_on_sale(test, new[Columns.Item].unique().sort(), model.catalogue)
+    _warn_of_hidden_rows(model, test)
     lists = model.recommend(users, k, history=histories, filter_viewed=filter_viewed)
     ranks = ranks_from_lists(lists, new)
     novelty = Novelty(k)
@@ -149,6 +154,25 @@ def evaluate(
         n_viewed=pairs.height - new.height,
         n_without_list=int((Vocabulary.from_ids(lists[Columns.User]).rows(users) < 0).sum()),
     )
+
+
+def _warn_of_hidden_rows(model: Recommends, test: InteractionLog) -> None:
+    """Warn where most users of a test were seen by the model after they took what is to be found."""
+    last_seen = getattr(model, "last_seen", None)
+    if last_seen is None or last_seen.schema[Columns.Timestamp] != test.frame.schema[Columns.Timestamp]:
+        return
+    both = test.frame.join(last_seen, on=Columns.User, suffix="_seen")
+    hidden = both.filter(pl.col(Columns.Timestamp) < pl.col(f"{Columns.Timestamp}_seen"))
+    n, of = hidden[Columns.User].n_unique(), both[Columns.User].n_unique()
+    if n * 2 > of:
+        logger.warning(
+            "%s: %s of %s users were seen by the model after they took some of what is to be found. Models "
+            "that know the order foretell what comes next; if the test hides random rows, pretrain and fit "
+            "with log.without_order()",
+            test.name,
+            f"{n:,}",
+            f"{of:,}",
+        )
 
 
 def require_on_sale(test: InteractionLog, items: pl.Series, catalogue: Vocabulary) -> None:

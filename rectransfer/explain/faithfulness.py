@@ -140,13 +140,14 @@ def signal_curves(
             f"strengths of the shape {given.shape}; expected {(len(explained), len(explained.groups))}"
         )
     place = np.argsort(np.argsort(-given, axis=1, kind="stable"), axis=1)
-    groups = np.array(explained.players.groups)
+    s = len(explainer.ranker.names)  # what stands beside the ranker's signals says nothing of its scores
+    groups = np.array(explained.players.groups)[:s]
 
     def standing(keeps: Callable[[Rows], npt.NDArray[np.bool_]]) -> Doubles:
         kept = keeps(place)[:, groups]
         scores = np.empty(len(explained))
         for row, length in enumerate(np.log1p(explained.lengths)):
-            mixed = np.where(kept[row], explained.values[row], explainer.background_signals)
+            mixed = np.where(kept[row], explained.values[row, :s], explainer.background_signals)
             scores[row] = explainer.scores_of(float(length))(mixed).mean()
         return scores
 

@@ -70,25 +70,29 @@ def lime_weights(
         from lime.lime_tabular import LimeTabularExplainer
     except ImportError as error:
         raise MissingExtraError("lime", extra="explain") from error
+    names = explainer.ranker.names
     if not 0 <= pair < len(explained) or np.isnan(explained.values[pair]).any():
-        raise InputError(f"pair={pair}; expected 0 to {len(explained) - 1}, of a user with a history")
+        raise InputError(
+            f"pair={pair}; expected 0 to {len(explained) - 1}, of a user with a history, "
+            "and one that isn't there by habit alone"
+        )
     local = LimeTabularExplainer(
         explainer.background_signals,
         mode="regression",
-        feature_names=list(explained.signals),
+        feature_names=list(names),
         discretize_continuous=False,
         sample_around_instance=True,
         random_state=seed,
     )
     found = local.explain_instance(
-        explained.values[pair],
+        explained.values[pair, : len(names)],
         explainer.scores_of(float(np.log1p(explained.lengths[pair]))),
-        num_features=len(explained.signals),
+        num_features=len(names),
         num_samples=samples,
     )
     weights = dict(found.local_exp[1])  # 0 holds the same with the other sign
-    ordered = [float(weights.get(place, 0.0)) for place in range(len(explained.signals))]
-    return pl.DataFrame({"part": explained.signals, "weight": ordered})
+    ordered = [float(weights.get(place, 0.0)) for place in range(len(names))]
+    return pl.DataFrame({"part": names, "weight": ordered})
 
 
 def permutation_importance(

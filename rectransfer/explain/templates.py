@@ -46,7 +46,7 @@ class Templates:
                 "tower": "It is a general favourite.",
                 "profile.affinity": "It suits what you choose elsewhere.",
                 "profile.leaning": "People who choose as you do elsewhere take it.",
-                "profile.habit": "You choose it elsewhere, too.",
+                "elsewhere.habit": "You choose it elsewhere, too.",
             }
         )
     )

@@ -104,6 +104,21 @@ class InteractionLog:
                 )
         return log
 
+    def without_order(self) -> "InteractionLog":
+        """The same rows, all at one moment and without sessions: what came first isn't told.
+
+        For models that are asked for any part of what users take, and not for what comes next: a test that
+        hides random rows asks that.
+
+        Examples:
+            >>> log = InteractionLog.from_frame(pl.DataFrame({
+            ...     "user_id": ["u", "u"], "item_id": ["tea", "milk"], "timestamp": [1, 5]}))
+            >>> log.without_order().frame["timestamp"].to_list()
+            [5, 5]
+        """
+        frame = self.frame.drop(Columns.Session) if self.has_sessions else self.frame
+        return self.with_frame(frame.with_columns(pl.col(Columns.Timestamp).max()))
+
     @cached_property
     def users(self) -> Vocabulary:
         """The users, in ascending order."""

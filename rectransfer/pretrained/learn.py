@@ -169,13 +169,15 @@ def learn(
     by = config.by or ("session" if log.has_sessions else "user")
     table = made.table if made else config.item2vec.fit(sequences(log, by=by), progress=progress)
     histories = Histories.from_log(log, table.vocabulary)
+    if histories.at_once:
+        logger.info("hardly anybody came twice: a random part of what users took stands for what came first")
     whole = uncut(histories, len(table), longest=None)
     own = np.log1p(np.asarray(whole.seen.sum(axis=0)).ravel()).astype(np.float32)
     popularity = made.popularity if made else own
     validation = None
     if held_out is not None:
         # cut at random, short and long: a target's histories are thinner than a source's
-        left_out = Histories.from_log(held_out, table.vocabulary)
+        left_out = Histories.from_log(held_out, table.vocabulary).to_cut()
         validation = cut_at_random(left_out, len(table), np.random.default_rng(seed))
     weights = _best_weights(whole.counts, config.neighbours_l2, validation)
     transitions = count_transitions(histories.owners, histories.steps, histories.items, len(table), seed=seed)
@@ -189,7 +191,7 @@ def learn(
     def train(tower: Tower, place: int) -> Trained:
         trained = fit_tower(
             tower,
-            histories,
+            histories.to_cut(),
             how,
             popularity=popularity,
             validation=validation,
@@ -240,7 +242,7 @@ def measure(
     """
     found = learn(kept, config, seed, progress, held_out=held_out, made=made)
     scene, n_items = found.scene, len(found.table)
-    histories = Histories.from_log(held_out, found.table.vocabulary)
+    histories = Histories.from_log(held_out, found.table.vocabulary).to_cut()
     rng = np.random.default_rng(seed)
     examples = cut_at_random(histories, n_items, rng, per_user=config.per_user)
     slate = scene.lesson(examples, rng)

@@ -5,7 +5,7 @@ from rectransfer.ranking.cuts import UNCUT_EVERY, cut_at_random, cut_at_share, e
 from rectransfer.ranking.evidence import Evidence, Profiles, lay_out
 from rectransfer.ranking.examples import Examples, entries
 from rectransfer.ranking.habits import HABIT_SIGNALS, OFFERED, Choice, Habits, fit_habits, reference_of
-from rectransfer.ranking.histories import Histories
+from rectransfer.ranking.histories import Histories, visit_number
 from rectransfer.ranking.losses import (
     bce,
     bpr,
@@ -93,4 +93,5 @@ __all__ = [
     "table_signals",
     "tower_slopes",
     "uncut",
+    "visit_number",
 ]

@@ -187,12 +187,13 @@ def _collect(pairs: Sequence[_Pair], n_items: int, histories: Histories) -> Exam
     own = None
     if histories.own is not None:
         own = np.concatenate([np.zeros(0, np.bool_), *(mine for *_, mine, _ in pairs)])
+    ages = np.concatenate([none, *(ages for _, _, ages, *_ in pairs)])
     return Examples(
         users=np.array([user for user, *_ in pairs], dtype=np.int64),
         n_items=n_items,
         owner=np.repeat(numbers, [len(history) for _, history, *_ in pairs]),
         items=np.concatenate([none, *(history for _, history, *_ in pairs)]),
-        ages=np.concatenate([none, *(ages for _, _, ages, *_ in pairs)]),
+        ages=ages if histories.ordered else np.ones_like(ages),
         label_owner=np.repeat(numbers, [len(labels) for *_, labels in pairs]),
         labels=np.concatenate([none, *(labels for *_, labels in pairs)]),
         who=histories.users,

@@ -1,6 +1,8 @@
 """What each user took, step by step, as arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +12,14 @@ from rectransfer.columns import Columns
 from rectransfer.logs import InteractionLog
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["Histories"]
+__all__ = ["Histories", "visit_number"]
 
 _ROW = "row"
 _STEP = "step"
 _OWN = "own"
+
+_MOSTLY: Final = 0.05
+"""The share of users who came twice below which histories have no order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +34,7 @@ class Histories:
             sessions, else a moment (one timestamp). Flat, ascending within a user.
         own: Which of them are of the domain that is learned, where others are known as well; flat. None where
             all are.
+        ordered: Whether the order says anything; see `to_cut`.
 
     Examples:
         >>> log = InteractionLog.from_frame(pl.DataFrame({
@@ -43,6 +49,7 @@ class Histories:
     items: npt.NDArray[np.int64]
     steps: npt.NDArray[np.int64]
     own: npt.NDArray[np.bool_] | None = None
+    ordered: bool = True
 
     @property
     def owners(self) -> npt.NDArray[np.int64]:
@@ -100,6 +107,32 @@ class Histories:
         """Interactions of each user, shape `(n,)`."""
         return np.diff(self.offsets)
 
+    @cached_property
+    def at_once(self) -> bool:
+        """Whether hardly anybody came twice, so that nothing is known of what came first.
+
+        As where times were never written down: fewer than one in twenty of the users who took two things or
+        more took them on two visits.
+        """
+        last = self.steps[self.offsets[1:][self.lengths > 1] - 1]
+        return bool(len(last)) and float((last > 0).mean()) < _MOSTLY
+
+    def to_cut(self) -> "Histories":
+        """These; where users did all at once, each interaction by itself, in an order that is drawn.
+
+        Cut anywhere, that is a random part of what they took, and the rest.
+        """
+        if not self.at_once:
+            return self
+        order = np.lexsort((np.random.default_rng(0).random(len(self.items)), self.owners))
+        return replace(
+            self,
+            items=self.items[order],
+            steps=np.arange(len(self.items)) - np.repeat(self.offsets[:-1], self.lengths),
+            own=None if self.own is None else self.own[order],
+            ordered=False,
+        )
+
     def of(self, user: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Items and steps of the user in this row."""
         place = slice(self.offsets[user], self.offsets[user + 1])
@@ -112,6 +145,19 @@ class Histories:
 
     def __len__(self) -> int:
         return len(self.users)
+
+
+def visit_number(log: InteractionLog, *, at_once: bool = False) -> pl.Expr:
+    """Which of the user's visits each row of a log belongs to, from 0.
+
+    Args:
+        log: Its sessions are visits, or moments where it has none.
+        at_once: Whether each row counts as one by itself, in an order that is drawn.
+    """
+    if at_once:
+        return pl.int_range(pl.len()).shuffle(seed=0).over(Columns.User)
+    visit = Columns.Session if log.has_sessions else Columns.Timestamp
+    return pl.col(visit).rle_id().over(Columns.User).cast(pl.Int64)
 
 
 def _among(log: InteractionLog, own: InteractionLog) -> pl.Series:

@@ -1,7 +1,8 @@
 """Explanations of lists in which what users had elsewhere stands by habit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,26 +16,47 @@ from rectransfer.recommend.state import State
 from rectransfer.scene import Ranked, had_elsewhere
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["HABIT", "best_with_habits", "told_of"]
+__all__ = ["HABIT", "asked_with_habits", "best_with_habits", "told_of"]
 
-HABIT: Final = "profile.habit"
+HABIT: Final = "elsewhere.habit"
 """What stands for all that a habit adds to a score; its value is how often the item was taken elsewhere."""
 
 Rows = npt.NDArray[np.int64]
 
 
 def told_of(state: State, part: Explanations) -> Explanations:
-    """The same with `profile.habit` as one more signal, where the model has habits of what was elsewhere."""
+    """The same with `elsewhere.habit` as one more signal, where the model has such habits."""
     if state.habits_elsewhere is None or HABIT in part.signals:
         return part
     nothing = np.zeros((len(part), 1))
     return replace(
         part,
-        players=Players.of((*part.signals, HABIT)),
+        players=Players(
+            (*part.groups, HABIT), (*part.signals, HABIT), (*part.players.groups, len(part.groups))
+        ),
         values=np.hstack([part.values, nothing]),
         contributions=np.hstack([part.contributions, nothing]),
         typical=np.append(part.typical, 0.0),
     )
+
+
+def asked_with_habits(
+    state: State, parts: Iterable[Explanations], examples: Examples, users: Vocabulary, viewed: csr_array
+) -> Iterator[Explanations]:
+    """Items that were asked for, as the ranker sees them; and how often the user had them elsewhere.
+
+    Args:
+        state: A model with such habits.
+        parts: Explanations of some of the users.
+        examples: u users.
+        users: Their ids.
+        viewed: What they have had here, shape `(u, n_items)`.
+    """
+    times = examples.counts.multiply(had_elsewhere(examples, viewed, state.scene.on_sale)).tocsr()
+    for part in map(partial(told_of, state), parts):
+        values = part.values.copy()
+        values[:, -1] = entries(csr_array(times), users.rows(part.users), state.items.rows(part.items))
+        yield replace(part, values=values)
 
 
 def best_with_habits(
@@ -62,7 +84,9 @@ def best_with_habits(
         (ranked.ranks.astype(np.float32), (ranked.users, ranked.items)),
         shape=(len(examples), len(state.items)),
     )
-    parts = list(explainer.listed(examples, users, np.where(habit, -1, lists), exclude=viewed))
+    parts = list(
+        explainer.listed(examples, users, np.where(habit, -1, lists), exclude=csr_array(viewed + habits))
+    )
     parts.append(_by_habit(state, explainer, examples, users, np.where(habit, lists, -1), scores))
     whole = Explanations.joined([told_of(state, part) for part in parts])
     owner = users.rows(whole.users)

@@ -13,7 +13,7 @@ from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.explain import Explainer, Explanations, sample_background
 from rectransfer.ranking import Examples, Histories, uncut
-from rectransfer.recommend.elsewhere import best_with_habits, told_of
+from rectransfer.recommend.elsewhere import asked_with_habits, best_with_habits, told_of
 from rectransfer.recommend.state import State
 from rectransfer.scene import had_elsewhere
 from rectransfer.vocabulary import Vocabulary
@@ -88,6 +88,8 @@ def explained(
         some, ids, shut = examples.take(told), Vocabulary(users.take(told)), csr_array(viewed[told])
         if items is not None:
             parts = list(explainer.asked(some, ids, items, exclude=shut))
+            if state.habits_elsewhere is not None:
+                parts = list(asked_with_habits(state, parts, some, ids, shut))
         elif state.habits_elsewhere is None:
             parts = list(explainer.best(some, ids, k, exclude=shut))
         else:

@@ -60,7 +60,7 @@ class Explains(Holder):
         """Why items score as they do: exact contributions of signals and of the history's items.
 
         Users without any history are explained by popularity, which is all of their scores. What a shared
-        user had elsewhere stands among the best `k` by habit, and is explained by `profile.habit`, which is
+        user had elsewhere stands among the best `k` by habit, and is explained by `elsewhere.habit`, which is
         all that it adds; one of `items` is explained as the ranker sees it, and so is what a user has had
         here (`recommend(filter_viewed=False)`). Which game is played: `rectransfer.explain.Explainer`.
 

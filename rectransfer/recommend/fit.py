@@ -75,6 +75,8 @@ def fit(ground: Ground, config: RecommenderConfig, progress: Callable[[str], Non
     users = ground.target.users
     folds = min(config.folds, len(users))
     parts = np.array_split(np.random.default_rng(config.seed).permutation(len(users)), folds)
+    if ground.at_once:
+        logger.info("hardly anybody came twice: a random part of what users took stands for what came first")
     picked = Chosen()
     views: list[tuple[Fold, Fold | None]] = []
     if folds > 1:
@@ -109,9 +111,8 @@ def _habits(ground: Ground, config: RecommenderConfig, chosen: Contender, lead: 
 
 def _elsewhere(ground: Ground) -> Habits | None:
     """Where habits of what was had elsewhere begin; None where nobody had it, or no source has habits."""
-    if not ground.had_elsewhere or ground.sharing is None or ground.sharing.pretrained.habits is None:
-        return None
-    return replace(ground.sharing.pretrained.habits, returns=_returns(ground, True))
+    habits = None if ground.had_elsewhere is None else ground.had_elsewhere.pretrained.habits
+    return None if habits is None else replace(habits, returns=_returns(ground, True))
 
 
 def _returns(ground: Ground, transferred: bool, besides: Vocabulary | None = None) -> Returns:
@@ -133,12 +134,12 @@ def _views(
     checked = Vocabulary(users.take(drawn))
     own = measured(ground, ground.target, checked)
     # what is recommended leaves out what was had in the target, so the gate does the same
-    alone = _fold(ground, config, lesson.alone, ground.target, users, own, own)
+    alone = _fold(ground, config, lesson.alone, ground.target, users, own, own, transferred=False)
     if lesson.transferred is None:
         return alone, None
     brought = measured(ground, ground.merged, checked)
     scene = as_they_were(lesson.transferred, ground)
-    return alone, _fold(ground, config, scene, ground.merged, users, brought, own)
+    return alone, _fold(ground, config, scene, ground.merged, users, brought, own, transferred=True)
 
 
 def _most(config: RecommenderConfig) -> int:
@@ -154,9 +155,11 @@ def _fold(
     users: Vocabulary,
     checking: Measured,
     had: Measured,
+    *,
+    transferred: bool,
 ) -> Fold:
     own = None if log is ground.target else ground.target
-    histories = Histories.from_log(log, ground.items, users, own=own)
+    histories = ground.to_cut(Histories.from_log(log, ground.items, users, own=own))
     rng = np.random.default_rng(config.seed)
     most = _most(config)
     per_user = max(1, min(config.per_user, most // max(1, len(users))))
@@ -170,15 +173,15 @@ def _fold(
         strangers=ground.met_as_new(users),
         familiar=FAMILIAR,
     )
-    transferred = log is not ground.target
     returns = _returns(ground, transferred, checking.again.who)
-    by_habits = transferred and ground.had_elsewhere  # what was had elsewhere isn't the ranker's, then
+    by_habits = transferred and ground.had_elsewhere is not None  # then it isn't the ranker's
     here, elsewhere = [], []
     for some, taken in ((checking.again, had.again), (checking.repeating, had.repeating)):
         found = scene.candidates(some, exclude=some.seen if by_habits else taken.seen)
         here.append(Choosers(some, taken.seen, found, scene.slate(some, found), returns))
         elsewhere.append(replace(here[-1], had=had_elsewhere(some, taken.seen, ground.on_sale)))
-    return Fold(scene.lesson(learning, rng), checking.examples, tuple(here), tuple(elsewhere))
+    learn_from = scene.lesson(learning, rng, exclude=learning.seen if by_habits else learning.had)
+    return Fold(learn_from, checking.examples, tuple(here), tuple(elsewhere))
 
 
 def _sample(n: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -1,6 +1,6 @@
 """What is seen of users whom tables and rankers haven't learned from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,7 @@ class Fold:
         lists = top_of(np.arange(n), self.here[0].candidates, ranker.score(self.here[0].slate), OFFERED)
         if habits is not None:
             reference = reference_of(lists.padded(n)[1])
-            had = habits.scores(some, self.elsewhere[0].had, reference)
+            others = replace(habits, returns=self.elsewhere[0].returns)  # their own would tell what they took
+            had = others.scores(some, self.elsewhere[0].had, reference)
             lists = with_had(lists, had, np.ones(had.shape[1], np.bool_), OFFERED)
         return ranked_ndcg(some, lists)

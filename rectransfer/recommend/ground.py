@@ -15,7 +15,7 @@ from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
 from rectransfer.pretrained import SOURCE, Pretrained, not_apart
-from rectransfer.ranking import every
+from rectransfer.ranking import Histories, every
 from rectransfer.recommend.views import SourceView, view_of
 from rectransfer.tastes import TasteSpace, find_tastes
 from rectransfer.transfer import bridges, require_bridge
@@ -57,13 +57,29 @@ class Ground:
         return self.merged is not self.target
 
     @cached_property
-    def had_elsewhere(self) -> bool:
-        """Whether users bring what they had elsewhere and is on sale here, and a source knows habits."""
-        if self.sharing is None or self.sharing.pretrained.habits is None:
-            return False
-        kept = [view.pretrained.histories for view in self.sources if view.carried]
-        sold = self.items.ids.filter(pl.Series(self.on_sale))
-        return any(log is not None and log.items.ids.is_in(sold.implode()).any() for log in kept)
+    def at_once(self) -> bool:
+        """Whether hardly anybody came twice, neither to the target nor to the sources, as far as is known.
+
+        A target whose users haven't come twice *yet* is another matter: what its sources know of the next
+        visit says more than what stands together in the first.
+        """
+        kept = [view.pretrained.histories for view in self.sources]
+        logs = (self.target, *(one for one in kept if one is not None))
+        return all(Histories.from_log(log, log.items).at_once for log in logs) and None not in kept
+
+    def to_cut(self, histories: Histories) -> Histories:
+        """Histories that can be cut into what is known and what is to be found."""
+        return histories.to_cut() if self.at_once else histories
+
+    @cached_property
+    def had_elsewhere(self) -> SourceView | None:
+        """The first source whose users bring what is on sale here, if it knows their habits."""
+        sold = self.items.ids.filter(pl.Series(self.on_sale)).implode()
+        for view in self.sources:
+            kept = view.pretrained.histories if view.carried and view.pretrained.habits is not None else None
+            if kept is not None and kept.items.ids.is_in(sold).any():
+                return view
+        return None
 
     @cached_property
     def sharing(self) -> SourceView | None:

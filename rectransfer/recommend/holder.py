@@ -55,6 +55,13 @@ class Holder:
         return self._fitted.target
 
     @property
+    def last_seen(self) -> pl.DataFrame:
+        """`user_id` and `timestamp` of the last time that each of the target's users was there."""
+        log, pair = self._fitted.log.frame, [Columns.User, Columns.Item]
+        here = log.join(self._fitted.target, on=pair, how="semi")
+        return here.group_by(Columns.User).agg(pl.col(Columns.Timestamp).max())
+
+    @property
     def catalogue(self) -> Vocabulary:
         """The items on sale."""
         state = self._fitted

@@ -219,7 +219,7 @@ def _left_out(ground: Ground, users: Vocabulary) -> Examples | None:
     if not others.len():
         return None
     histories = Histories.from_log(ground.target, ground.items, Vocabulary(others))
-    return cut_at_share(histories, len(ground.items), labels_in=ground.on_sale)
+    return cut_at_share(ground.to_cut(histories), len(ground.items), labels_in=ground.on_sale)
 
 
 def _evidence(
@@ -286,7 +286,7 @@ def _train(
     def train(tower: Tower, place: int) -> Trained:
         return fit_tower(
             tower,
-            histories,
+            ground.to_cut(histories),
             how if epochs is None else replace(how, epochs=epochs),
             popularity=popularity,
             validation=left_out if epochs is None else None,

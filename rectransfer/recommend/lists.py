@@ -50,9 +50,8 @@ def ranked_with_had(
         scored.append((state.habits, viewed))
     if state.habits_elsewhere is not None:
         elsewhere = had_elsewhere(examples, viewed, state.scene.on_sale)
-        if elsewhere.nnz:
-            shut = csr_array(shut + elsewhere)
-            scored.append((state.habits_elsewhere, elsewhere))
+        shut = csr_array(shut + elsewhere)
+        scored.append((state.habits_elsewhere, elsewhere))
     if not scored:
         return rank(k, shut, allowed)
     best = rank(max(k, OFFERED), shut, None)

@@ -8,7 +8,7 @@ import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import UNCUT_EVERY, Examples, Histories, uncut
+from rectransfer.ranking import UNCUT_EVERY, Examples, Histories, uncut, visit_number
 from rectransfer.recommend.ground import Ground
 from rectransfer.vocabulary import Vocabulary
 
@@ -38,10 +38,13 @@ class Measured:
 def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Measured:
     """What the gate measures on: the first half of users' visits to the target, and what they took after it.
 
+    Where users did all at once (`Ground.at_once`), a random half of it and the rest.
+
     `log` may add what shared users did elsewhere before that. Some shared users are met as if new to
     the target (`Ground.met_as_new`): their history has nothing of it, and whatever they take afterwards is
     a label. One in `UNCUT_EVERY` of these is met with all that they did elsewhere, and all that they took in
-    the target is to be found: of things that are taken once, the second half lacks the best known.
+    the target is to be found: of things that are taken once, the second half lacks the best known. But what
+    is on sale here counts only if they had it elsewhere before they came: later it may be because of that.
 
     Args:
         ground: Sources and target.
@@ -49,8 +52,7 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Measured
         users: Who may be measured; those with nothing afterwards aren't.
     """
     frame = ground.target.frame.filter(pl.Series(users.rows(ground.target.frame[Columns.User]) >= 0))
-    visit = Columns.Session if ground.target.has_sessions else Columns.Timestamp
-    number = pl.col(visit).rle_id().over(Columns.User).cast(pl.Int64)
+    number = visit_number(ground.target, at_once=ground.at_once)
     last = number.max().over(Columns.User)
     cut = ((last + 1) * _HISTORY).round().cast(pl.Int64).clip(1, last)
     marked = frame.with_columns(late=(number >= cut) & (last > 0))
@@ -63,7 +65,14 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Measured
     marked = marked.with_columns(late=pl.col("late") | uncut_here)
     early = marked.filter(~pl.col("late"), ~pl.col(Columns.User).is_in(new_here.implode()))
     early = early.select(frame.columns)
-    past = early if log is ground.target else _with_past(early, log, ground.target, first_late, uncut_here)
+    past = early
+    if log is not ground.target:
+        sold = ground.items.ids.filter(pl.Series(ground.on_sale)).implode()
+        first = marked.group_by(Columns.User).agg(pl.col(Columns.Timestamp).min().alias("first"))
+        other = ~pl.col(Columns.Item).is_in(sold) | (pl.col(Columns.Timestamp) < pl.col("first"))
+        known = pl.when(uncut_here).then(other).otherwise(pl.col(Columns.Timestamp) < pl.col("cut"))
+        times = first_late.join(first, on=Columns.User)
+        past = _with_past(early, log, ground.target, times, pl.lit(ground.at_once) | known)
     whole = uncut(Histories.from_log(InteractionLog.from_frame(past), ground.items, found), len(ground.items))
     taken = marked.filter("late").select(_PAIR).unique()
     new = taken.join(early.select(_PAIR).unique(), on=_PAIR, how="anti")
@@ -85,11 +94,12 @@ def _with_past(
     early: pl.DataFrame,
     log: InteractionLog,
     target: InteractionLog,
-    first_late: pl.DataFrame,
-    uncut_here: pl.Expr,
+    times: pl.DataFrame,
+    known: pl.Expr,
 ) -> pl.DataFrame:
-    """Early rows, and other domains' before the first that is to be found; all where nothing is cut."""
+    """Early rows, and those of other domains that are known."""
     key = [*_PAIR, Columns.Timestamp]
-    others = log.frame.join(target.frame, on=key, how="anti").join(first_late, on=Columns.User)
-    before = others.filter((pl.col(Columns.Timestamp) < pl.col("cut")) | uncut_here)
-    return pl.concat([before.select(key), early.select(key)]).sort(Columns.User, Columns.Timestamp)
+    others = log.frame.join(target.frame, on=key, how="anti").join(times, on=Columns.User)
+    return pl.concat([others.filter(known).select(key), early.select(key)]).sort(
+        Columns.User, Columns.Timestamp
+    )

@@ -163,8 +163,8 @@ class Recommender(Explains, Scores):
             blocked: Ids that may not be recommended to anybody; unknown ones don't matter.
             filter_viewed: Whether items that the user has had in the target (or in `history`) are left out.
                 Else they stand where habits put them among what is new: how often and how lately they were
-                taken, and how many come back for them. What shared users have had in the source alone
-                is never left out; it stands where habits put it, too.
+                taken, and how many come back for them. What shared users have had in the source and not
+                here is left out with neither; where the transfer ships it stands where habits put it, too.
             on_unknown_users: Users without any history get the best sellers (`"popular"`; their scores are
                 `log(1 + buyers)`), no rows (`"skip"`), or an `UnknownUserError` (`"raise"`).
 

@@ -67,10 +67,13 @@ class Teller:
         lists[place, rank - 1] = item
         examples = uncut(histories, len(self.state.items)).take(rows)
         some = Vocabulary(users.take(rows))
-        found = self._frame(self.explainer.listed(examples, some, lists, exclude=viewed[rows]), users)
+        shut, elsewhere = csr_array(viewed[rows]), None
         if self.state.habits_elsewhere is not None:
-            here = csr_array(viewed[rows] if had is None else had[rows])
+            here = shut if had is None else csr_array(had[rows])
             elsewhere = had_elsewhere(examples, here, self.state.scene.on_sale)
+            shut = csr_array(shut + elsewhere)
+        found = self._frame(self.explainer.listed(examples, some, lists, exclude=shut), users)
+        if elsewhere is not None:
             found = self._again(found, some, elsewhere.tocoo(), np.full(elsewhere.nnz, _ELSEWHERE))
         if had is None or self.state.habits is None:
             return found

@@ -26,7 +26,7 @@ _FAMILIES: Final = {
     "profile": "Suits what the user did in the source",
     "profile.affinity": "Suits what the user did in the source",
     "profile.leaning": "Taken by users with a like past in the source",
-    "profile.habit": "Taken elsewhere by the user before",
+    "elsewhere.habit": "Taken elsewhere by the user before",
     "profile.missing": "Whether the source knows the user",
 }
 _PLACES: Final[dict[Kind, str]] = {

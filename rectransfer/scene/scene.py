@@ -106,7 +106,14 @@ class Scene:
         signals = np.concatenate(parts) if parts else np.zeros((0, 0, len(self.names)), np.float32)
         return Slate(self.names, signals, candidates >= 0, _taken(examples, candidates), examples.lengths)
 
-    def lesson(self, examples: Examples, rng: np.random.Generator, others: int = 200) -> Slate:
+    def lesson(
+        self,
+        examples: Examples,
+        rng: np.random.Generator,
+        others: int = 200,
+        *,
+        exclude: csr_array | None = None,
+    ) -> Slate:
         """A slate to learn from: the labels that were retrieved, and a sample of the other candidates.
 
         A uniform sample leaves the softmax's gradients right but for a constant, and learning costs a
@@ -116,8 +123,10 @@ class Scene:
             examples: u users, with labels.
             rng: Where randomness comes from.
             others: How many other candidates are kept of each user.
+            exclude: What is no candidate, shape `(u, n_items)`; by default what they had in the domain that
+                is learned.
         """
-        candidates = self.candidates(examples, exclude=examples.had)
+        candidates = self.candidates(examples, exclude=examples.had if exclude is None else exclude)
         if not candidates.size:
             return self.slate(examples, candidates)
         taken = _taken(examples, candidates)

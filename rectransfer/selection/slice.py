@@ -32,7 +32,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """Some users of the target, their visits cut after three quarters.
+    """Some users of the target, their visits cut after three quarters, or at random if all at once.
 
     Attributes:
         target: The whole log.
@@ -60,7 +60,8 @@ class Slice:
         Raises:
             InputError: Fewer than 20 users can be measured.
         """
-        early, later = cut_visits(target)
+        at_once = Histories.from_log(target, target.items).at_once
+        early, later = cut_visits(target, at_once=at_once)
         able = later[Columns.User].unique().sort()
         if able.len() < _FEWEST:
             raise InputError(

@@ -13,6 +13,7 @@ from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, only_users
 from rectransfer.metrics import Ndcg, ranks_from_lists
 from rectransfer.pretrained import Pretrained
+from rectransfer.ranking import visit_number
 from rectransfer.recommend import Recommender, RecommenderConfig
 
 __all__ = ["Fitting", "Part", "cut_visits", "parts"]
@@ -119,14 +120,17 @@ def _deal(ids: pl.Series, folds: int, draw: np.random.Generator) -> list[pl.Seri
     return [ids.gather(np.sort(order[fold::folds])) for fold in range(folds)]
 
 
-def cut_visits(target: InteractionLog) -> tuple[pl.DataFrame, pl.DataFrame]:
+def cut_visits(target: InteractionLog, *, at_once: bool = False) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Cut each user's visits after three quarters of them.
+
+    Args:
+        target: Whose.
+        at_once: Whether each row counts as a visit by itself, in an order that is drawn.
 
     Returns:
         The earlier rows of the users with something new later, and `user_id` and `item_id` of that, sorted.
     """
-    visit = Columns.Session if target.has_sessions else Columns.Timestamp
-    number = pl.col(visit).rle_id().over(Columns.User).cast(pl.Int64)
+    number = visit_number(target, at_once=at_once)
     last = number.max().over(Columns.User)
     first_late = ((last + 1) * _KNOWN).round().clip(1, last).cast(pl.Int64)
     marked = target.frame.with_columns(((last > 0) & (number >= first_late)).alias(_LATE))

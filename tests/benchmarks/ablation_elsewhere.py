@@ -87,7 +87,7 @@ def measured(chain: Chain, source: rt.Pretrained, share: float) -> dict[str, dic
     """NDCG@10 of each household, by who is asked and by model."""
     target = chain.target(share)
     labels = chain.wanted(target)
-    never = patch.object(Ground, "had_elsewhere", PropertyMock(return_value=False))
+    never = patch.object(Ground, "had_elsewhere", PropertyMock(return_value=None))
     as_it_is: AbstractContextManager[Any] = nullcontext()
     ways: dict[str, tuple[rt.Pretrained | None, AbstractContextManager[Any]]] = {
         ALL: (source, as_it_is),
@@ -100,16 +100,17 @@ def measured(chain: Chain, source: rt.Pretrained, share: float) -> dict[str, dic
             model = rt.Recommender(one, seed=0).fit(target, items=chain.items.ids)
         for who, rows in labels.items():
             users = rows[Columns.User].unique().sort()
-            found[who][name] = _ndcg(model.recommend(users, K), rows)
+            found[who][name] = ndcg(model.recommend(users, K), rows)
     for who, rows in labels.items():
         for name, lists in _others(chain, target, rows[Columns.User].unique().sort()):
-            value = _ndcg(lists, rows)
+            value = ndcg(lists, rows)
             if name not in found[who] or value.mean() > found[who][name].mean():
                 found[who][name] = value
     return found
 
 
-def _ndcg(lists: pl.DataFrame, labels: pl.DataFrame) -> Floats:
+def ndcg(lists: pl.DataFrame, labels: pl.DataFrame) -> Floats:
+    """NDCG@10 of each user of the labels, ascending."""
     return np.asarray(Ndcg(K).per_user(ranks_from_lists(lists, labels)), dtype=np.float64)
 
 
@@ -120,18 +121,19 @@ def _others(chain: Chain, target: InteractionLog, users: pl.Series) -> Iterable[
     everybody, past = both.users, interactions(both, some, chain.items)
     shut = interactions(target, some, chain.items)
     sellers = interactions(target, target.users, chain.items).sum(axis=0)
-    yield "popularity", _best(some, chain.items, np.tile(sellers, (len(some), 1)), shut)
+    yield "popularity", best_of(some, chain.items, np.tile(sellers, (len(some), 1)), shut)
     visits = rows.unique([*PAIR, Columns.Timestamp])
     often = interactions(InteractionLog.from_frame(visits), some, chain.items, binary=False).toarray()
     least = sellers / (sellers.max() + 1)
-    yield "what each bought most often", _best(some, chain.items, often + least, shut)
+    yield "what each bought most often", best_of(some, chain.items, often + least, shut)
     pooled = interactions(both, everybody, chain.items)
     for name, models in RIVALS.items():
         for model in models:
-            yield name, _best(some, chain.items, model.fit(pooled).scores(past), shut)
+            yield name, best_of(some, chain.items, model.fit(pooled).scores(past), shut)
 
 
-def _best(users: Vocabulary, items: Vocabulary, scores: Any, shut: csr_array) -> pl.DataFrame:
+def best_of(users: Vocabulary, items: Vocabulary, scores: Any, shut: csr_array) -> pl.DataFrame:
+    """Lists of what scores best, without what is shut."""
     values = np.where(shut.toarray() > 0, -np.inf, scores)
     top = np.argsort(-values, axis=1, kind="stable")[:, :K]
     owner = np.repeat(np.arange(len(users)), K)

@@ -98,3 +98,17 @@ def test_items_that_are_off_sale_are_misses_as_long_as_one_is_on_sale(caplog):
     found = evaluate(Fixed(), log([("u", "y", 5), ("v", "z", 5), ("v", "h", 6)]), k=1)
     assert (found.n_relevant, found.means["recall@1"].mean) == (3, 0)
     assert not caplog.records
+
+
+class Timed(Fixed):
+    """Saw both users at 5 for the last time."""
+
+    last_seen = pl.DataFrame({"user_id": ["u", "v"], "timestamp": [5, 5]})
+
+
+@pytest.mark.parametrize(("hidden", "warned"), [(2, True), (1, False), (0, False)])
+def test_a_test_of_hidden_rows_is_warned_of(hidden, warned, caplog):
+    rows = [("u", "b", 4 if hidden > 0 else 6), ("v", "c", 4 if hidden > 1 else 6), ("nobody", "a", 1)]
+    evaluate(Timed(), log(rows), k=2)
+    assert ("2 of 2 users were seen by the model after" in caplog.text) is warned
+    assert ("log.without_order()" in caplog.text) is warned

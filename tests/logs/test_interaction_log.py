@@ -212,3 +212,25 @@ def test_the_order_is_that_of_a_stable_sort(rows):
     assert log.frame.rows() == sorted(rows, key=lambda row: (row[0], row[2]))
     assert InteractionLog.from_frame(log.frame).frame.equals(log.frame)
     assert log.describe().repeats == len(rows) - len({row[:2] for row in rows})
+
+
+def test_without_order_all_is_of_one_moment():
+    frame = pl.DataFrame(
+        {
+            "user_id": ["u", "u", "v"],
+            "item_id": ["a", "b", "a"],
+            "timestamp": [1, 5, 3],
+            "session_id": ["x", "y", "z"],
+            "weight": [1.0, 2.0, 3.0],
+        }
+    )
+    log = InteractionLog.from_frame(frame)
+    found = log.without_order()
+    assert found.frame.columns == ["user_id", "item_id", "timestamp", "weight"]
+    assert found.frame["timestamp"].to_list() == [5, 5, 5]
+    assert (
+        found.frame.drop("timestamp")
+        .sort(["user_id", "item_id"])
+        .equals(log.frame.drop("timestamp", "session_id").sort(["user_id", "item_id"]))
+    )
+    assert found.span == (5, 5)

@@ -6,10 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rectransfer.errors import ArtefactError
+from rectransfer.errors import ArtefactError, InputError
+from rectransfer.explain import lime_weights, signal_curves
 from rectransfer.logs import InteractionLog
 from rectransfer.pretrained import PretrainConfig, pretrain
-from rectransfer.recommend import Recommender, load_recommender
+from rectransfer.recommend import Recommender, RecommenderConfig, load_recommender
 from rectransfer.scoring import read_scores
 
 N_USERS, N_KNOWN, N_ITEMS, VISITS = 90, 40, 60, 12
@@ -75,12 +76,31 @@ def test_what_nobody_buys_here_stands_behind_what_is_new(source):
 
 
 def test_the_gate_measures_it(model, source, target, monkeypatch):
-    monkeypatch.setattr("rectransfer.recommend.ground.Ground.had_elsewhere", False)
+    monkeypatch.setattr("rectransfer.recommend.ground.Ground.had_elsewhere", None)
     without = Recommender(source).fit(target)
     assert without._fitted.habits_elsewhere is None
     gained = model.verdict.contenders["transfer, averaged"] - without.verdict.contenders["transfer, averaged"]
     assert gained > 0.005
     assert model.verdict.contenders["target alone"] == without.verdict.contenders["target alone"]
+
+
+def test_what_they_take_here_does_not_tell_the_gate_what_they_take_here():
+    """Everybody comes back for three of the twelve things they had elsewhere: for which, nothing tells."""
+    rng = np.random.default_rng(0)
+    had = [rng.choice(250, 12, replace=False) for _ in range(90)]
+    then = [(f"u{user}", f"i{item}", day) for user, mine in enumerate(had) for day, item in enumerate(mine)]
+    again = [rng.choice(mine, 3, replace=False) for mine in had]
+    now = [
+        (f"u{u}", f"i{item}", 100 + day) for u, mine in enumerate(again) for day in range(6) for item in mine
+    ]
+    new = [(f"u{user}", f"n{rng.integers(5)}", 100 + int(rng.integers(6))) for user in range(90)]
+    schema = ["user_id", "item_id", "timestamp"]
+    logs = [
+        InteractionLog.from_frame(pl.DataFrame(rows, schema=schema, orient="row"))
+        for rows in (then, now + new)
+    ]
+    verdict = Recommender(pretrain(logs[0], seed=0, deterministic=True)).fit(logs[1]).verdict
+    assert verdict.contenders["transfer, averaged"] < 0.46  # 0.54 if their own return visits count
 
 
 def test_what_is_new_keeps_its_order_and_its_scores(model):
@@ -129,7 +149,7 @@ def test_explanations_are_of_the_lists(model):
     assert rows.equals(lists.drop("score"))
     assert np.allclose(told.scores, lists["score"], atol=1e-4)
     assert np.allclose(told.base + told.contributions.sum(axis=1), told.scores)
-    had = told.values[:, told.signals.index("profile.habit")]
+    had = told.values[:, told.signals.index("elsewhere.habit")]
     state = model._fitted
     times = state.log.frame.group_by("user_id", "item_id").len()
     seen = rows.join(times, on=["user_id", "item_id"], how="left", maintain_order="left")["len"].fill_null(0)
@@ -138,11 +158,51 @@ def test_explanations_are_of_the_lists(model):
     assert (had == 0).any()
 
 
+def test_explanations_where_the_source_knows_only_some_of_what_is_on_sale(source):
+    """What a domain doesn't know gets the mean of the user's other candidates: the same ones in both."""
+    here = visits(1, first=6, n_users=N_KNOWN, n=6).frame
+    late = pl.when(pl.col("item_id") > "i44").then("x" + pl.col("item_id")).otherwise("item_id")
+    model = Recommender(source).fit(InteractionLog.from_frame(here.with_columns(item_id=late)))
+    lists, told = model.recommend(STRANGERS, 20), model.explain(STRANGERS, k=20)
+    assert told.items.equals(lists["item_id"])
+    assert np.allclose(told.scores, lists["score"], atol=1e-4)
+
+
+def test_other_explainers_leave_the_habit_out(model):
+    told = model.explain(STRANGERS[:4], k=6)
+    habit = told.signals.index("elsewhere.habit")
+    new = np.flatnonzero(told.values[:, habit] == 0)
+    assert told.groups[-1] == told.signals[-1] == "elsewhere.habit"
+    assert told.groups[:-1] == model.explainer().players.names
+    some = told.take(new)
+    curves = signal_curves(model.explainer(), some, np.abs(some.by_group), (1, 2))
+    assert np.isfinite(curves.deleted).all()
+    weights = lime_weights(model.explainer(), told, int(new[0]), samples=200)
+    assert tuple(weights["part"]) == model.explainer().ranker.names
+    with pytest.raises(InputError, match="isn't there by habit alone"):
+        lime_weights(model.explainer(), told, int(np.flatnonzero(told.values[:, habit])[0]))
+
+
+def test_nobody_s_list_depends_on_who_else_is_asked(source, target):
+    own = visits(2, first=6, n_users=20, n=6).frame.with_columns(user_id="v" + pl.col("user_id"))
+    both = InteractionLog.from_frame(pl.concat([target.frame, own]))
+    model = Recommender(source, config=RecommenderConfig(depth=5)).fit(both)
+    strangers = [f"vu{user:02}" for user in range(20)]
+    alone = model.recommend(strangers, 10)
+    assert model.recommend([*strangers, *STRANGERS], 10).head(alone.height).equals(alone)
+
+
+def test_a_source_without_habits_is_passed_over(source, target):
+    other = pretrain(visits(5), seed=1, deterministic=True)
+    for sources in ([replace(other, habits=None), source], [source, replace(other, habits=None)]):
+        assert Recommender(sources).fit(target)._fitted.habits_elsewhere is not None
+
+
 def test_the_reason_is_that_they_take_it_elsewhere(model, tmp_path):
     said = model.reasons(STRANGERS[:9], k=5)
     own = said.filter(pl.col("item_id") == pl.Series([staple(user) for user in said["user_id"]]))
     assert own["reason"].to_list() == [SENTENCE] * 9
-    assert own["parts"].to_list() == ["profile.habit"] * 9
+    assert own["parts"].to_list() == ["elsewhere.habit"] * 9
     done = model.score(pl.Series("user_id", STRANGERS[:9]), tmp_path, 5, reasons=True)
     rows = read_scores(done.folder).collect()
     had = rows.join(model._fitted.log.frame, on=["user_id", "item_id"], how="semi")

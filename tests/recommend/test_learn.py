@@ -191,7 +191,11 @@ class TestMeasured:
     def measured(self, merged, strangers=0.0):
         items = Vocabulary.from_ids(list("abcdexy"))
         ground = SimpleNamespace(
-            target=self.TARGET, items=items, met_as_new=lambda users: every(len(users), strangers)
+            target=self.TARGET,
+            items=items,
+            on_sale=self.TARGET.items.rows(items.ids) >= 0,
+            at_once=False,
+            met_as_new=lambda users: every(len(users), strangers),
         )
         found = measured(ground, merged, self.TARGET.users).examples
         name = items.ids.to_list()
@@ -234,6 +238,12 @@ class TestMeasured:
         assert met["six"] == (["x", "x", "y"], set("abcde"))
         assert met["two"] == (["a", "b", "y"], {"c"})
         assert self.measured(self.TARGET, strangers=0.5)["six"] == ([], set("abcde"))
+
+    def test_but_nothing_on_sale_that_they_had_elsewhere_only_later(self):
+        """They may have come to know it here."""
+        later = log_of([("six", "e", 10), ("six", "a", 12), ("six", "d", 11), ("six", "y", 13)])
+        both = InteractionLog.from_frame(pl.concat([later.frame, self.TARGET.frame]))
+        assert self.measured(both, strangers=0.5)["six"] == (["e", "y"], set("abcde"))
 
 
 class TestStrangers:

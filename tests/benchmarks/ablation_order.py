@@ -1,0 +1,109 @@
+"""Rows that are hidden at random, instead of what came next: with order and without; docs/ablation.md.
+
+    python tests/benchmarks/ablation_order.py            # a quarter of an hour
+    python tests/benchmarks/ablation_order.py --render   # the page's tables only
+
+From MovieLens 1M to MovieLens 100K, of which a fifth of the rows, drawn, is to be found. A share of the
+users is learned from and tested.
+"""
+
+import logging
+import time
+from typing import Any
+
+import numpy as np
+import polars as pl
+from ablation import ALL, ROOT, Floats, record, run
+from ablation_elsewhere import best_of, ndcg
+from scipy.sparse import csr_array, vstack
+
+import rectransfer as rt
+from rectransfer.columns import Columns
+from rectransfer.evaluation.baselines import Ease
+from rectransfer.evaluation.matrix import interactions
+from rectransfer.logs import InteractionLog, share_of_users
+from rectransfer.vocabulary import Vocabulary
+
+RESULTS = ROOT / "docs" / "results" / "ablation-order.json"
+SHARES = (0.1, 1.0)
+HIDDEN = 0.2
+PENALTIES = (100.0, 300.0, 1000.0)
+"""Of EASE; the best counts, picked on the test."""
+
+logger = logging.getLogger("ablation")
+
+
+def parted(log: InteractionLog) -> tuple[InteractionLog, pl.DataFrame]:
+    """What is known, and what is hidden."""
+    hidden = pl.Series(np.random.default_rng(0).random(len(log)) < HIDDEN)
+    return log.with_frame(log.frame.filter(~hidden)), log.frame.filter(hidden)
+
+
+def measured(
+    known: InteractionLog, hidden: pl.DataFrame, sources: dict[str, rt.Pretrained], log: InteractionLog
+) -> dict[str, Floats]:
+    """NDCG@10 of each user of a log, by model.
+
+    Args:
+        known: What everybody is known to have taken.
+        hidden: What is to be found.
+        sources: With the order and without.
+        log: The rows of `known` that are learned from.
+    """
+    on_sale = pl.col(Columns.Item).is_in(known.items.ids.implode())
+    labels = hidden.filter(on_sale, pl.col(Columns.User).is_in(log.users.ids.implode()))
+    users = labels[Columns.User].unique().sort()
+
+    def ours(source: rt.Pretrained | None, target: InteractionLog) -> Floats:
+        model = rt.Recommender(source, seed=0).fit(target, items=known.items.ids)
+        return ndcg(model.recommend(users, 10), labels)
+
+    unordered = log.without_order()
+    found = {
+        ALL: ours(sources["with"], log),
+        "without the order": ours(sources["without"], unordered),
+        "the target alone": ours(None, log),
+        "the target alone, without the order": ours(None, unordered),
+    }
+    some = Vocabulary.from_ids(users)
+    past = interactions(log, some, known.items)
+    own = interactions(log, log.users, known.items)
+    source = sources["with"].histories
+    assert source is not None  # noqa: S101 (it keeps them)
+    theirs = interactions(source, source.users, known.items)
+    popular = np.tile(own.sum(axis=0), (len(some), 1))
+    found["popularity"] = ndcg(best_of(some, known.items, popular, past), labels)
+    for name, rows in (("EASE", own), ("EASE, pooled", rows_of(own, theirs))):
+        scores = (Ease(l2).fit(rows).scores(past) for l2 in PENALTIES)
+        values = [ndcg(best_of(some, known.items, each, past), labels) for each in scores]
+        found[name] = max(values, key=np.mean)
+    return found
+
+
+def rows_of(*matrices: csr_array) -> csr_array:
+    """Matrices one below another."""
+    return csr_array(vstack(matrices))
+
+
+def results() -> dict[str, Any]:
+    """Both shares, each with a table of its own."""
+    start, log = time.perf_counter(), rt.fetch("ml-1m").log
+    sources = {
+        "with": rt.pretrain(log, seed=0, deterministic=True),
+        "without": rt.pretrain(log.without_order(), seed=0, deterministic=True),
+    }
+    known, hidden = parted(rt.fetch("ml-100k").log)
+    values: dict[str, dict[str, list[float]]] = {}
+    users: dict[str, list[int]] = {}
+    for share in SHARES:
+        kind = f"order {share:g}"
+        some = known if share == 1 else share_of_users(known, share, seed=0).log
+        found = measured(known, hidden, sources, some)
+        users[kind] = [len(found[ALL])]
+        values[kind] = {name: [round(float(one), 4) for one in each] for name, each in found.items()}
+        logger.info("%s: %s", kind, {name: round(float(each.mean()), 4) for name, each in found.items()})
+    return record(values, users, start)
+
+
+if __name__ == "__main__":
+    run(__doc__, RESULTS, results)
