@@ -69,7 +69,7 @@ def measured(
     past = interactions(log, some, known.items)
     own = interactions(log, log.users, known.items)
     source = sources["with"].histories
-    assert source is not None  # noqa: S101 (it keeps them)
+    assert source is not None
     theirs = interactions(source, source.users, known.items)
     popular = np.tile(own.sum(axis=0), (len(some), 1))
     found["popularity"] = ndcg(best_of(some, known.items, popular, past), labels)
