@@ -49,7 +49,9 @@ def validation(state: State, seed: int = 0) -> Examples:
     """
     users = Vocabulary.from_ids(state.target[Columns.User])
     n_items = len(state.items)
-    histories = Histories.from_log(state.log, state.items, users).to_cut()
+    histories = Histories.from_log(state.log, state.items, users)
+    if histories.at_once:
+        histories = histories.shuffled()
     examples = cut_at_share(histories, n_items, labels_in=state.scene.on_sale)
     if len(examples) < 2:
         raise InputError(

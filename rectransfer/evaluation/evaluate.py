@@ -139,7 +139,7 @@ def evaluate(
             "item; intervals need two. Is it the log that the model was fitted on?"
         )
     require_on_sale(test, new[Columns.Item].unique().sort(), model.catalogue)
-    _warn_of_hidden_rows(model, test)
+    _warn_of_hidden_rows(model, test, new)
     lists = model.recommend(users, k, history=histories, filter_viewed=filter_viewed)
     ranks = ranks_from_lists(lists, new)
     novelty = Novelty(k)
@@ -156,12 +156,13 @@ def evaluate(
     )
 
 
-def _warn_of_hidden_rows(model: Recommends, test: InteractionLog) -> None:
+def _warn_of_hidden_rows(model: Recommends, test: InteractionLog, new: pl.DataFrame) -> None:
     """Warn where most users of a test were seen by the model after they took what is to be found."""
     last_seen = getattr(model, "last_seen", None)
     if last_seen is None or last_seen.schema[Columns.Timestamp] != test.frame.schema[Columns.Timestamp]:
         return
-    both = test.frame.join(last_seen, on=Columns.User, suffix="_seen")
+    asked = test.frame.join(new, on=[Columns.User, Columns.Item], how="semi")
+    both = asked.join(last_seen, on=Columns.User, suffix="_seen")
     hidden = both.filter(pl.col(Columns.Timestamp) < pl.col(f"{Columns.Timestamp}_seen"))
     n, of = hidden[Columns.User].n_unique(), both[Columns.User].n_unique()
     if n * 2 > of:

@@ -105,7 +105,7 @@ class InteractionLog:
         return log
 
     def without_order(self) -> "InteractionLog":
-        """The same rows, all at one moment and without sessions: what came first isn't told.
+        """The same rows, shuffled, all at one moment and without sessions: what came first isn't told.
 
         For models that are asked for any part of what users take, and not for what comes next: a test that
         hides random rows asks that.
@@ -117,7 +117,8 @@ class InteractionLog:
             [5, 5]
         """
         frame = self.frame.drop(Columns.Session) if self.has_sessions else self.frame
-        return self.with_frame(frame.with_columns(pl.col(Columns.Timestamp).max()))
+        shuffled = frame.sample(fraction=1.0, shuffle=True, seed=0)
+        return self.with_frame(shuffled.with_columns(pl.col(Columns.Timestamp).max()))
 
     @cached_property
     def users(self) -> Vocabulary:

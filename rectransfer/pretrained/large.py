@@ -16,7 +16,17 @@ from rectransfer.embeddings import EmbeddingTable
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, SpilledLog, hold_out_users
 from rectransfer.pretrained.config import PretrainConfig
-from rectransfer.pretrained.learn import FEWEST, SOURCE, Made, card_of, habits_of, latest, learn, measure
+from rectransfer.pretrained.learn import (
+    FEWEST,
+    SOURCE,
+    Made,
+    card_of,
+    done_at_once,
+    habits_of,
+    latest,
+    learn,
+    measure,
+)
 from rectransfer.pretrained.pretrained import Pretrained
 from rectransfer.ranking import Histories, uncut
 from rectransfer.sequences import Sequences, sequences, write_corpus
@@ -60,9 +70,13 @@ def pretrain_large(log: SpilledLog, config: PretrainConfig, seed: int, progress:
     table = _table(log, config, split.held_out.users, progress)
     made = Made(table, _popularity(log, table.vocabulary))
     logger.info("learning from %s users, holding out %s", split.kept.n_users, n)
-    epochs, l2, ranker, habits, metrics = measure(split.kept, split.held_out, config, seed, progress, made)
+    at_once = done_at_once(sample)
+    epochs, l2, ranker, habits, metrics = measure(
+        split.kept, split.held_out, config, seed, progress, made, at_once=at_once
+    )
     logger.info("learning from all %s users of the sample", sample.n_users)
-    found = learn(sample, replace(config, neighbours_l2=(l2,)), seed, progress, epochs=epochs, made=made)
+    settled = replace(config, neighbours_l2=(l2,))
+    found = learn(sample, settled, seed, progress, epochs=epochs, made=made, at_once=at_once)
     users = config.user2vec.fit(log, table, progress=progress)
     return Pretrained(
         items=table,
@@ -76,7 +90,11 @@ def pretrain_large(log: SpilledLog, config: PretrainConfig, seed: int, progress:
         habits=habits_of(Histories.from_log(sample, table.vocabulary), len(table), habits),
         histories=latest(sample, config.keep_histories),
         config=config,
-        card={**card_of(log, metrics, seed), "sample": {"rows": len(sample), "users": sample.n_users}},
+        card={
+            **card_of(log, metrics, seed),
+            "at_once": at_once,
+            "sample": {"rows": len(sample), "users": sample.n_users},
+        },
     )
 
 

@@ -39,7 +39,18 @@ from rectransfer.scene import Scene, choice_of
 from rectransfer.sequences import sequences
 from rectransfer.transitions import Transitions, count_transitions
 
-__all__ = ["FEWEST", "SOURCE", "Made", "card_of", "habits_of", "latest", "learn", "measure", "pretrain"]
+__all__ = [
+    "FEWEST",
+    "SOURCE",
+    "Made",
+    "card_of",
+    "done_at_once",
+    "habits_of",
+    "latest",
+    "learn",
+    "measure",
+    "pretrain",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -124,13 +135,17 @@ def pretrain(
     habits: Habits | None = None
     epochs, l2 = _UNMEASURED, settings.neighbours_l2[len(settings.neighbours_l2) // 2]
     metrics: dict[str, float] = {}
+    at_once = done_at_once(source)
     if source.n_users >= FEWEST:
         n = min(settings.most_held_out, max(2, round(settings.held_out * source.n_users)))
         split = hold_out_users(source, n=n, seed=seed)
         logger.info("learning from %s users, holding out %s", split.kept.n_users, n)
-        epochs, l2, ranker, habits, metrics = measure(split.kept, split.held_out, settings, seed, progress)
+        epochs, l2, ranker, habits, metrics = measure(
+            split.kept, split.held_out, settings, seed, progress, at_once=at_once
+        )
     logger.info("learning from all %s users", source.n_users)
-    found = learn(source, replace(settings, neighbours_l2=(l2,)), seed, progress, epochs=epochs)
+    settled = replace(settings, neighbours_l2=(l2,))
+    found = learn(source, settled, seed, progress, epochs=epochs, at_once=at_once)
     if ranker is None:
         logger.warning("%s users are too few to hold any out: the ranker stays at its start", source.n_users)
         ranker = Ranker.standard(found.scene.names, settings.ranker.hidden, seed)
@@ -148,7 +163,7 @@ def pretrain(
         habits=habits_of(whole, len(found.table), habits),
         histories=latest(source, settings.keep_histories),
         config=settings,
-        card=card_of(source, metrics, seed),
+        card={**card_of(source, metrics, seed), "at_once": at_once},
     )
 
 
@@ -161,23 +176,23 @@ def learn(
     held_out: InteractionLog | None = None,
     epochs: int = _UNMEASURED,
     made: Made | None = None,
+    at_once: bool = False,
 ) -> _Learned:
     """Table (unless it is there already), item-item weights and tower of a log.
 
-    The tower's epochs and the weights' ridge penalty are chosen on the held-out users, or were before.
+    The tower's epochs and the weights' ridge penalty are chosen on the held-out users, or were before. Where
+    users did all `at_once`, examples are random parts of it.
     """
     by = config.by or ("session" if log.has_sessions else "user")
     table = made.table if made else config.item2vec.fit(sequences(log, by=by), progress=progress)
     histories = Histories.from_log(log, table.vocabulary)
-    if histories.at_once:
-        logger.info("hardly anybody came twice: a random part of what users took stands for what came first")
     whole = uncut(histories, len(table), longest=None)
     own = np.log1p(np.asarray(whole.seen.sum(axis=0)).ravel()).astype(np.float32)
     popularity = made.popularity if made else own
     validation = None
     if held_out is not None:
         # cut at random, short and long: a target's histories are thinner than a source's
-        left_out = Histories.from_log(held_out, table.vocabulary).to_cut()
+        left_out = _cuttable(Histories.from_log(held_out, table.vocabulary), at_once)
         validation = cut_at_random(left_out, len(table), np.random.default_rng(seed))
     weights = _best_weights(whole.counts, config.neighbours_l2, validation)
     transitions = count_transitions(histories.owners, histories.steps, histories.items, len(table), seed=seed)
@@ -191,7 +206,7 @@ def learn(
     def train(tower: Tower, place: int) -> Trained:
         trained = fit_tower(
             tower,
-            histories.to_cut(),
+            _cuttable(histories, at_once),
             how,
             popularity=popularity,
             validation=validation,
@@ -234,15 +249,17 @@ def measure(
     seed: int,
     progress: bool,
     made: Made | None = None,
+    *,
+    at_once: bool = False,
 ) -> tuple[int, float, Ranker, Habits, dict[str, float]]:
     """Learn without the held-out users; on them choose the epochs, train the ranker, and measure it.
 
     What the ranker is measured on, half of the held-out users, is learned from only afterwards. Of these,
     too, it is learned how what they had compares with what was new to them.
     """
-    found = learn(kept, config, seed, progress, held_out=held_out, made=made)
+    found = learn(kept, config, seed, progress, held_out=held_out, made=made, at_once=at_once)
     scene, n_items = found.scene, len(found.table)
-    histories = Histories.from_log(held_out, found.table.vocabulary).to_cut()
+    histories = _cuttable(Histories.from_log(held_out, found.table.vocabulary), at_once)
     rng = np.random.default_rng(seed)
     examples = cut_at_random(histories, n_items, rng, per_user=config.per_user)
     slate = scene.lesson(examples, rng)
@@ -271,6 +288,18 @@ def measure(
     habits = fit_habits([choice_of(scene, trained, again, returns)], returns)
     ranker = fit_rankers(scene.names, slate, config.ranker, seed)
     return found.epochs, found.weights.l2, ranker, habits, metrics
+
+
+def done_at_once(log: InteractionLog) -> bool:
+    """Whether hardly anybody came twice; see `Histories.at_once`."""
+    found = Histories.from_log(log, log.items).at_once
+    if found:
+        logger.info("hardly anybody came twice: a random part of what users took stands for what came first")
+    return found
+
+
+def _cuttable(histories: Histories, at_once: bool) -> Histories:
+    return histories.shuffled() if at_once else histories
 
 
 def habits_of(histories: Histories, n_items: int, start: Habits | None) -> Habits:

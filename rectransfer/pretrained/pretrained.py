@@ -76,6 +76,11 @@ class Pretrained:
         penalties = self.config.neighbours_l2
         return float(self.card["held_out"].get("neighbours_l2", penalties[len(penalties) // 2]))
 
+    @property
+    def at_once(self) -> bool:
+        """Whether hardly any of its users came twice, so that it knows nothing of what comes next."""
+        return bool(self.card.get("at_once", False))
+
     def save(self, folder: str | Path) -> None:
         """Write a folder: `card.json`, safetensors and Parquet; no code in it, nothing pickled.
 

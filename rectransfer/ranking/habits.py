@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 
 from rectransfer.artefacts import checked_array
+from rectransfer.errors import ArtefactError
 from rectransfer.ranking.examples import Examples, entries
 from rectransfer.ranking.returns import Returns
 from rectransfer.ranking.signals import RECENT, STEADY
@@ -124,10 +125,12 @@ class Habits:
         """What `arrays` gave.
 
         Raises:
-            ArtefactError: An array is missing, or they don't fit each other.
+            ArtefactError: An array is missing, they don't fit each other, or count what can't be.
         """
         takers = checked_array(arrays, "takers", (None,))
         returners = checked_array(arrays, "returners", takers.shape)
+        if not ((returners >= 0) & (returners <= takers)).all():
+            raise ArtefactError("more users come back for an item than took it, or fewer than none")
         weights = checked_array(arrays, "weights", (len(HABIT_SIGNALS),))
         return cls(Returns(takers, returners), weights.astype(np.float64))
 

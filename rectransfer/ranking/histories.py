@@ -34,7 +34,7 @@ class Histories:
             sessions, else a moment (one timestamp). Flat, ascending within a user.
         own: Which of them are of the domain that is learned, where others are known as well; flat. None where
             all are.
-        ordered: Whether the order says anything; see `to_cut`.
+        ordered: Whether the order says anything; see `shuffled`.
 
     Examples:
         >>> log = InteractionLog.from_frame(pl.DataFrame({
@@ -117,13 +117,11 @@ class Histories:
         last = self.steps[self.offsets[1:][self.lengths > 1] - 1]
         return bool(len(last)) and float((last > 0).mean()) < _MOSTLY
 
-    def to_cut(self) -> "Histories":
-        """These; where users did all at once, each interaction by itself, in an order that is drawn.
+    def shuffled(self) -> "Histories":
+        """Each interaction a visit by itself, in an order that is drawn.
 
-        Cut anywhere, that is a random part of what they took, and the rest.
+        Cut anywhere, that is a random part of what a user took, and the rest.
         """
-        if not self.at_once:
-            return self
         order = np.lexsort((np.random.default_rng(0).random(len(self.items)), self.owners))
         return replace(
             self,
@@ -147,17 +145,21 @@ class Histories:
         return len(self.users)
 
 
-def visit_number(log: InteractionLog, *, at_once: bool = False) -> pl.Expr:
-    """Which of the user's visits each row of a log belongs to, from 0.
+def visit_number(frame: pl.DataFrame, *, at_once: bool = False) -> pl.Series:
+    """Which of the user's visits each row of a log's frame belongs to, from 0.
 
     Args:
-        log: Its sessions are visits, or moments where it has none.
+        frame: Its sessions are visits, or moments where it has none.
         at_once: Whether each row counts as one by itself, in an order that is drawn.
     """
     if at_once:
-        return pl.int_range(pl.len()).shuffle(seed=0).over(Columns.User)
-    visit = Columns.Session if log.has_sessions else Columns.Timestamp
-    return pl.col(visit).rle_id().over(Columns.User).cast(pl.Int64)
+        drawn = pl.Series(np.random.default_rng(0).random(frame.height))
+        number = frame.select(Columns.User, drawn=drawn).select(
+            pl.col("drawn").rank("ordinal").over(Columns.User).cast(pl.Int64) - 1
+        )
+        return number.to_series()
+    visit = Columns.Session if Columns.Session in frame.columns else Columns.Timestamp
+    return frame.select(pl.col(visit).rle_id().over(Columns.User).cast(pl.Int64)).to_series()
 
 
 def _among(log: InteractionLog, own: InteractionLog) -> pl.Series:

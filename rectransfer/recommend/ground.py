@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Final
 
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 _FEWEST_COUNTS: Final = 100
 """Pairs of user and item below which nothing is said of tastes."""
+
+_STEPS: Final = {pl.Datetime: timedelta(seconds=1), pl.Date: timedelta(days=1)}
+"""What is before a moment; of whole numbers the one before."""
 
 _STRANGERS: Final = (0.5, 0.9)
 """The least and the largest share of users who are met as if new."""
@@ -58,18 +62,18 @@ class Ground:
 
     @cached_property
     def at_once(self) -> bool:
-        """Whether hardly anybody came twice, neither to the target nor to the sources, as far as is known.
+        """Whether hardly anybody came twice, neither to the target nor to any source.
 
         A target whose users haven't come twice *yet* is another matter: what its sources know of the next
         visit says more than what stands together in the first.
         """
-        kept = [view.pretrained.histories for view in self.sources]
-        logs = (self.target, *(one for one in kept if one is not None))
-        return all(Histories.from_log(log, log.items).at_once for log in logs) and None not in kept
+        if not all(view.pretrained.at_once for view in self.sources):
+            return False
+        return Histories.from_log(self.target, self.target.items).at_once
 
     def to_cut(self, histories: Histories) -> Histories:
         """Histories that can be cut into what is known and what is to be found."""
-        return histories.to_cut() if self.at_once else histories
+        return histories.shuffled() if self.at_once else histories
 
     @cached_property
     def had_elsewhere(self) -> SourceView | None:
@@ -152,11 +156,13 @@ def prepare(
         )
         for one in pretrained
     ]
+    at_once = Histories.from_log(target, target.items).at_once
     for one, bridge in zip(pretrained, found, strict=True):
         require_bridge(bridge)
-        _require_apart(one, target)
+        if not (at_once and one.at_once):  # rows without times are alike where users and items are
+            _require_apart(one, target)
     brought = [
-        _carried(one, target) if bridge.by_users else None
+        _carried(one, target, at_once=at_once and one.at_once) if bridge.by_users else None
         for one, bridge in zip(pretrained, found, strict=True)
     ]
     carried = [log for log in brought if log is not None]
@@ -201,8 +207,11 @@ def _require_apart(one: Pretrained, target: InteractionLog) -> None:
         )
 
 
-def _carried(one: Pretrained, target: InteractionLog) -> InteractionLog | None:
-    """What the source's users did there, if it was kept and can stand beside the target's log."""
+def _carried(one: Pretrained, target: InteractionLog, *, at_once: bool) -> InteractionLog | None:
+    """What the source's users did there, if it was kept and can stand beside the target's log.
+
+    Where nothing is known of times (`at_once`) it is put before the target's: equal rows are two.
+    """
     kept = one.histories
     if kept is None:
         return None
@@ -216,7 +225,11 @@ def _carried(one: Pretrained, target: InteractionLog) -> InteractionLog | None:
                 target.frame[column].dtype,
             )
             return None
-    return kept
+    if not at_once:
+        return kept
+    first = pl.lit(target.span[0], dtype=target.frame[Columns.Timestamp].dtype)
+    step = _STEPS.get(target.frame[Columns.Timestamp].dtype.base_type(), 1)
+    return kept.with_frame(kept.frame.with_columns((first - step).alias(Columns.Timestamp)))
 
 
 def _merge(target: InteractionLog, carried: Sequence[InteractionLog]) -> InteractionLog:

@@ -56,10 +56,11 @@ class Holder:
 
     @property
     def last_seen(self) -> pl.DataFrame:
-        """`user_id` and `timestamp` of the last time that each of the target's users was there."""
+        """`user_id` and `timestamp`: when each of the target's users last took something new."""
         log, pair = self._fitted.log.frame, [Columns.User, Columns.Item]
         here = log.join(self._fitted.target, on=pair, how="semi")
-        return here.group_by(Columns.User).agg(pl.col(Columns.Timestamp).max())
+        first = here.group_by(pair).agg(pl.col(Columns.Timestamp).min())  # later ones may be of a source
+        return first.group_by(Columns.User).agg(pl.col(Columns.Timestamp).max())
 
     @property
     def catalogue(self) -> Vocabulary:

@@ -16,6 +16,8 @@ __all__ = ["Measured", "measured"]
 
 _PAIR: Final = [Columns.User, Columns.Item]
 
+_VISIT: Final = "visit"
+
 _HISTORY: Final = 0.5
 """The share of a user's visits that is history; the rest is to be found."""
 
@@ -52,7 +54,8 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Measured
         users: Who may be measured; those with nothing afterwards aren't.
     """
     frame = ground.target.frame.filter(pl.Series(users.rows(ground.target.frame[Columns.User]) >= 0))
-    number = visit_number(ground.target, at_once=ground.at_once)
+    frame = frame.with_columns(visit_number(frame, at_once=ground.at_once).alias(_VISIT))
+    number = pl.col(_VISIT)
     last = number.max().over(Columns.User)
     cut = ((last + 1) * _HISTORY).round().cast(pl.Int64).clip(1, last)
     marked = frame.with_columns(late=(number >= cut) & (last > 0))
@@ -64,7 +67,7 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Measured
     uncut_here = pl.col(Columns.User).is_in(new_here.gather_every(UNCUT_EVERY).implode())
     marked = marked.with_columns(late=pl.col("late") | uncut_here)
     early = marked.filter(~pl.col("late"), ~pl.col(Columns.User).is_in(new_here.implode()))
-    early = early.select(frame.columns)
+    early = early.select(ground.target.frame.columns)
     past = early
     if log is not ground.target:
         sold = ground.items.ids.filter(pl.Series(ground.on_sale)).implode()

@@ -24,6 +24,7 @@ _FEWEST: Final = 20
 _KNOWN: Final = 0.75
 """The share of a user's visits that a model is shown."""
 
+_VISIT: Final = "visit"
 _LATE: Final = "late"
 _FOLDS: Final = 1  # a stream of its own: the gate's parts inside are drawn independently
 
@@ -75,7 +76,14 @@ class Part:
         return Ndcg(10).per_user(ranks_from_lists(lists, self.later))
 
 
-def parts(target: InteractionLog, folds: int, seed: int, items: Iterable[Any] | None = None) -> list[Part]:
+def parts(
+    target: InteractionLog,
+    folds: int,
+    seed: int,
+    items: Iterable[Any] | None = None,
+    *,
+    at_once: bool = False,
+) -> list[Part]:
     """Split the target's users into folds, and the visits of each into earlier and later ones.
 
     A visit is a session, or a moment where the log has no sessions. Every user is in one fold; those without
@@ -84,7 +92,7 @@ def parts(target: InteractionLog, folds: int, seed: int, items: Iterable[Any] | 
     Raises:
         InputError: Fewer than 20 users can be measured, or fewer than two of a fold.
     """
-    early, later = cut_visits(target)
+    early, later = cut_visits(target, at_once=at_once)
     measured = later[Columns.User].n_unique()
     if folds < 2 or measured < max(_FEWEST, 2 * folds):
         raise InputError(
@@ -130,11 +138,12 @@ def cut_visits(target: InteractionLog, *, at_once: bool = False) -> tuple[pl.Dat
     Returns:
         The earlier rows of the users with something new later, and `user_id` and `item_id` of that, sorted.
     """
-    number = visit_number(target, at_once=at_once)
+    frame = target.frame.with_columns(visit_number(target.frame, at_once=at_once).alias(_VISIT))
+    number = pl.col(_VISIT)
     last = number.max().over(Columns.User)
     first_late = ((last + 1) * _KNOWN).round().clip(1, last).cast(pl.Int64)
-    marked = target.frame.with_columns(((last > 0) & (number >= first_late)).alias(_LATE))
+    marked = frame.with_columns(((last > 0) & (number >= first_late)).alias(_LATE))
     key = [Columns.User, Columns.Item]
-    early = marked.filter(~pl.col(_LATE)).drop(_LATE)
+    early = marked.filter(~pl.col(_LATE)).drop(_LATE, _VISIT)
     later = marked.filter(_LATE).select(key).unique().join(early.select(key), on=key, how="anti").sort(key)
     return early.join(later, on=Columns.User, how="semi", maintain_order="left"), later

@@ -112,3 +112,9 @@ def test_a_test_of_hidden_rows_is_warned_of(hidden, warned, caplog):
     evaluate(Timed(), log(rows), k=2)
     assert ("2 of 2 users were seen by the model after" in caplog.text) is warned
     assert ("log.without_order()" in caplog.text) is warned
+
+
+def test_what_the_model_has_learned_from_is_no_hidden_row(caplog):
+    """A whole log as a test: what was there before is left out."""
+    evaluate(Timed(), log([("u", "a", 1), ("v", "b", 1), ("u", "c", 6), ("v", "d", 6)]), k=2)
+    assert "were seen by the model" not in caplog.text

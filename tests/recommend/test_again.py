@@ -9,7 +9,7 @@ import pytest
 from rectransfer.errors import ArtefactError
 from rectransfer.logs import InteractionLog, PlantedConfig, plant
 from rectransfer.pretrained import load_pretrained, pretrain
-from rectransfer.ranking import HABIT_SIGNALS, fit_habits
+from rectransfer.ranking import HABIT_SIGNALS, Habits, fit_habits
 from rectransfer.recommend import Recommender, RecommenderConfig, load_recommender
 from rectransfer.scoring import read_scores
 
@@ -220,3 +220,10 @@ def test_habits_of_other_items_are_refused(model, source, tmp_path):
     replace(source, habits=few).save(tmp_path / "source")
     with pytest.raises(ArtefactError, match="habits of 5 items, and 60 vectors"):
         load_pretrained(tmp_path / "source")
+
+
+def test_habits_that_cannot_be_are_refused(model):
+    arrays = model._fitted.habits.arrays()
+    for wrong in (arrays["takers"] + 1, arrays["returners"] - arrays["takers"].max() - 1):
+        with pytest.raises(ArtefactError, match="more users come back for an item than took it"):
+            Habits.from_arrays({**arrays, "returners": wrong})

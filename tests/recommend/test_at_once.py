@@ -5,9 +5,12 @@ import polars as pl
 import pytest
 
 from rectransfer.logs import InteractionLog
-from rectransfer.pretrained import pretrain
+from rectransfer.pretrained import load_pretrained, pretrain
 from rectransfer.ranking import Histories, cut_at_random, cut_at_share
 from rectransfer.recommend import Recommender
+from rectransfer.recommend.ground import prepare
+from rectransfer.selection import select_source
+from rectransfer.tuning import tune
 
 KINDS, EACH = 5, 16
 
@@ -70,7 +73,7 @@ def test_a_random_part_is_the_history_and_the_rest_is_to_be_found():
     log = fans(2, 40)
     histories = Histories.from_log(log, log.items)
     assert histories.at_once
-    drawn = histories.to_cut()
+    drawn = histories.shuffled()
     for user in range(len(histories)):
         assert sorted(drawn.of(user)[0]) == sorted(histories.of(user)[0])
     assert any((drawn.of(user)[0] != histories.of(user)[0]).any() for user in range(len(histories)))
@@ -89,7 +92,6 @@ def test_histories_with_an_order_stay_as_they_are():
     log = fans(3, 40, times=lambda rng: int(rng.random() < 0.02))
     histories = Histories.from_log(log, log.items)
     assert not histories.at_once
-    assert histories.to_cut() is histories
     none = Histories.from_log(log, log.items, log.users.__class__.from_ids(["nobody"]))
     assert not none.at_once
 
@@ -104,3 +106,56 @@ def test_users_shared_all_at_once():
     assert model.verdict.n_users > 40
     lists = model.recommend([f"u{user}" for user in range(60, 120)], 5)
     assert share_of_own_kind(lists) > 0.8
+
+
+def test_which_half_is_asked_for_does_not_depend_on_the_order_of_rows():
+    """Of two things each took, one of many is hard to find, and one of three is easy."""
+    rng = np.random.default_rng(0)
+    pairs = [(f"u{user}", f"a{rng.integers(40)}", f"b{rng.integers(3)}") for user in range(150)]
+    found = []
+    for places in ((1, 2), (2, 1)):
+        rows = [(pair[0], pair[place], 0) for pair in pairs for place in places]
+        frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+        found.append(
+            Recommender(None).fit(InteractionLog.from_frame(frame)).verdict.contenders["target alone"]
+        )
+    assert found[0] == pytest.approx(found[1], abs=0.1)  # 0.3 and 1 if the second row is always hidden
+
+
+def test_all_users_are_cut_where_a_few_came_twice():
+    """Whether there is an order is a question to the log, not to a fold of it."""
+    log = fans(5, 100)
+    twice = pl.col("user_id").is_in([f"u{user}" for user in range(4)]) & (pl.col("item_id") > "i40")
+    log = log.with_frame(log.frame.with_columns(timestamp=pl.col("timestamp") + twice))
+    source = pretrain(log, seed=0, deterministic=True)
+    assert source.card["held_out"]["users"] == 10
+    here = log.with_frame(log.frame.with_columns(user_id="t" + pl.col("user_id")))
+    ground = prepare(here, [source], items=None, link=None, min_coverage=0.0)
+    assert ground.at_once
+    for user in range(4):
+        one = here.users.__class__.from_ids([f"tu{user}"])
+        assert not ground.to_cut(Histories.from_log(here, ground.items, one)).ordered
+
+
+@pytest.mark.parametrize("late", [0, 7])
+def test_one_moment_for_source_and_target(late):
+    """Users and products are shared, and times aren't known: equal rows aren't the same, nor too late."""
+    elsewhere = pretrain(fans(6, 100, times=lambda _: late), seed=0, deterministic=True)
+    here = fans(6, 40)
+    model = Recommender(elsewhere).fit(here)
+    assert model.verdict.n_users == 40
+    assert model._fitted.habits_elsewhere is not None
+    lists = model.recommend([f"u{user}" for user in range(40, 100)], 5)
+    assert share_of_own_kind(lists) > 0.7  # of what they had elsewhere three quarters are
+
+
+def test_settings_are_tuned_and_sources_chosen_on_random_parts(source, target):
+    found = tune(target, source, trials=1, folds=2)
+    assert found is not None
+    assert select_source({"one": source}, target) is not None
+
+
+def test_loaded_sources_know_it(source, tmp_path):
+    source.save(tmp_path / "source")
+    assert source.at_once
+    assert load_pretrained(tmp_path / "source").at_once
