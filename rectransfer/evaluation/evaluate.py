@@ -169,7 +169,7 @@ def _warn_of_hidden_rows(model: Recommends, test: InteractionLog, new: pl.DataFr
         logger.warning(
             "%s: %s of %s users were seen by the model after they took some of what is to be found. Models "
             "that know the order foretell what comes next; if the test hides random rows, pretrain and fit "
-            "with log.without_order()",
+            "with log.at_one_moment()",
             test.name,
             f"{n:,}",
             f"{of:,}",

@@ -205,7 +205,7 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
         reason = (
             f"only {n_users} users have two visits or more, too few to measure anything: the transfer ships "
             "unmeasured; fit again when the log has grown, or, if its times aren't known, with a source that "
-            "was pretrained without them, too (log.without_order())"
+            "was pretrained without them, too (log.at_one_moment())"
         )
         return rivals[0], _verdict("transfer", reason, _UNMEASURED, n_users, rivals[0], means)
     best = ready[_pick([values[one.name] for one in ready])]

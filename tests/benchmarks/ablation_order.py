@@ -1,4 +1,4 @@
-"""Rows that are hidden at random, instead of what came next: with order and without; docs/ablation.md.
+"""Rows that are hidden at random, instead of what came next: with times and without; docs/ablation.md.
 
     python tests/benchmarks/ablation_order.py            # a quarter of an hour
     python tests/benchmarks/ablation_order.py --render   # the page's tables only
@@ -39,6 +39,11 @@ def parted(log: InteractionLog) -> tuple[InteractionLog, pl.DataFrame]:
     return log.with_frame(log.frame.filter(~hidden)), log.frame.filter(hidden)
 
 
+def shuffled(log: InteractionLog) -> InteractionLog:
+    """Rows in no order: tables learn from what stands near each other, too."""
+    return log.with_frame(log.frame.sample(fraction=1.0, shuffle=True, seed=0))
+
+
 def measured(
     known: InteractionLog, hidden: pl.DataFrame, sources: dict[str, rt.Pretrained], log: InteractionLog
 ) -> dict[str, Floats]:
@@ -47,7 +52,7 @@ def measured(
     Args:
         known: What everybody is known to have taken.
         hidden: What is to be found.
-        sources: With the order and without.
+        sources: With times, all at one moment, and that in no order.
         log: The rows of `known` that are learned from.
     """
     on_sale = pl.col(Columns.Item).is_in(known.items.ids.implode())
@@ -58,17 +63,18 @@ def measured(
         model = rt.Recommender(source, seed=0).fit(target, items=known.items.ids)
         return ndcg(model.recommend(users, 10), labels)
 
-    unordered = log.without_order()
+    at_once = log.at_one_moment()
     found = {
-        ALL: ours(sources["with"], log),
-        "without the order": ours(sources["without"], unordered),
+        ALL: ours(sources["timed"], log),
+        "all at one moment": ours(sources["at once"], at_once),
+        "all at one moment, in no order": ours(sources["shuffled"], shuffled(at_once)),
         "the target alone": ours(None, log),
-        "the target alone, without the order": ours(None, unordered),
+        "the target alone, all at one moment": ours(None, at_once),
     }
     some = Vocabulary.from_ids(users)
     past = interactions(log, some, known.items)
     own = interactions(log, log.users, known.items)
-    source = sources["with"].histories
+    source = sources["timed"].histories
     assert source is not None
     theirs = interactions(source, source.users, known.items)
     popular = np.tile(own.sum(axis=0), (len(some), 1))
@@ -89,8 +95,9 @@ def results() -> dict[str, Any]:
     """Both shares, each with a table of its own."""
     start, log = time.perf_counter(), rt.fetch("ml-1m").log
     sources = {
-        "with": rt.pretrain(log, seed=0, deterministic=True),
-        "without": rt.pretrain(log.without_order(), seed=0, deterministic=True),
+        "timed": rt.pretrain(log, seed=0, deterministic=True),
+        "at once": rt.pretrain(log.at_one_moment(), seed=0, deterministic=True),
+        "shuffled": rt.pretrain(shuffled(log.at_one_moment()), seed=0, deterministic=True),
     }
     known, hidden = parted(rt.fetch("ml-100k").log)
     values: dict[str, dict[str, list[float]]] = {}

@@ -111,7 +111,7 @@ def test_a_test_of_hidden_rows_is_warned_of(hidden, warned, caplog):
     rows = [("u", "b", 4 if hidden > 0 else 6), ("v", "c", 4 if hidden > 1 else 6), ("nobody", "a", 1)]
     evaluate(Timed(), log(rows), k=2)
     assert ("2 of 2 users were seen by the model after" in caplog.text) is warned
-    assert ("log.without_order()" in caplog.text) is warned
+    assert ("log.at_one_moment()" in caplog.text) is warned
 
 
 def test_what_the_model_has_learned_from_is_no_hidden_row(caplog):

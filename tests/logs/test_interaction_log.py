@@ -214,7 +214,7 @@ def test_the_order_is_that_of_a_stable_sort(rows):
     assert log.describe().repeats == len(rows) - len({row[:2] for row in rows})
 
 
-def test_without_order_all_is_of_one_moment():
+def test_at_one_moment():
     frame = pl.DataFrame(
         {
             "user_id": ["u", "u", "v"],
@@ -225,7 +225,7 @@ def test_without_order_all_is_of_one_moment():
         }
     )
     log = InteractionLog.from_frame(frame)
-    found = log.without_order()
+    found = log.at_one_moment()
     assert found.frame.columns == ["user_id", "item_id", "timestamp", "weight"]
     assert found.frame["timestamp"].to_list() == [5, 5, 5]
     assert (
