@@ -50,8 +50,7 @@ def validation(state: State, seed: int = 0) -> Examples:
     users = Vocabulary.from_ids(state.target[Columns.User])
     n_items = len(state.items)
     histories = Histories.from_log(state.log, state.items, users)
-    if histories.at_once:
-        histories = histories.shuffled()
+    histories = histories.to_cut(at_once=histories.at_once)
     examples = cut_at_share(histories, n_items, labels_in=state.scene.on_sale)
     if len(examples) < 2:
         raise InputError(

@@ -3,7 +3,8 @@
 from rectransfer.pretrained.apart import not_apart
 from rectransfer.pretrained.config import PretrainConfig
 from rectransfer.pretrained.every import pretrain_all
-from rectransfer.pretrained.learn import SOURCE, pretrain
+from rectransfer.pretrained.in_memory import pretrain
+from rectransfer.pretrained.learn import SOURCE
 from rectransfer.pretrained.pretrained import Pretrained, load_pretrained
 
 __all__ = [

@@ -7,7 +7,7 @@ from rectransfer.engines import Where, map_all
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
 from rectransfer.pretrained.config import PretrainConfig
-from rectransfer.pretrained.learn import pretrain
+from rectransfer.pretrained.in_memory import pretrain
 from rectransfer.pretrained.pretrained import Pretrained
 
 __all__ = ["pretrain_all"]

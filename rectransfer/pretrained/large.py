@@ -16,19 +16,10 @@ from rectransfer.embeddings import EmbeddingTable
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, SpilledLog, hold_out_users
 from rectransfer.pretrained.config import PretrainConfig
-from rectransfer.pretrained.learn import (
-    FEWEST,
-    SOURCE,
-    Made,
-    card_of,
-    done_at_once,
-    habits_of,
-    latest,
-    learn,
-    measure,
-)
+from rectransfer.pretrained.in_memory import FEWEST, card_of, latest
+from rectransfer.pretrained.learn import SOURCE, Made, habits_of, learn, measure
 from rectransfer.pretrained.pretrained import Pretrained
-from rectransfer.ranking import Histories, uncut
+from rectransfer.ranking import Histories, done_at_once, uncut
 from rectransfer.sequences import Sequences, sequences, write_corpus
 from rectransfer.vocabulary import Vocabulary
 
@@ -91,8 +82,7 @@ def pretrain_large(log: SpilledLog, config: PretrainConfig, seed: int, progress:
         histories=latest(sample, config.keep_histories),
         config=config,
         card={
-            **card_of(log, metrics, seed),
-            "at_once": at_once,
+            **card_of(log, metrics, seed, at_once=at_once),
             "sample": {"rows": len(sample), "users": sample.n_users},
         },
     )

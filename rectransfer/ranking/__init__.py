@@ -5,7 +5,7 @@ from rectransfer.ranking.cuts import UNCUT_EVERY, cut_at_random, cut_at_share, e
 from rectransfer.ranking.evidence import Evidence, Profiles, lay_out
 from rectransfer.ranking.examples import Examples, entries
 from rectransfer.ranking.habits import HABIT_SIGNALS, OFFERED, Choice, Habits, fit_habits, reference_of
-from rectransfer.ranking.histories import Histories, visit_number
+from rectransfer.ranking.histories import VISIT, Histories, done_at_once, with_visits
 from rectransfer.ranking.losses import (
     bce,
     bpr,
@@ -49,6 +49,7 @@ __all__ = [
     "SIGNALS",
     "STEADY",
     "UNCUT_EVERY",
+    "VISIT",
     "Augment",
     "Batch",
     "Choice",
@@ -71,6 +72,7 @@ __all__ = [
     "bpr",
     "cut_at_random",
     "cut_at_share",
+    "done_at_once",
     "entries",
     "every",
     "fill_unknown",
@@ -93,5 +95,5 @@ __all__ = [
     "table_signals",
     "tower_slopes",
     "uncut",
-    "visit_number",
+    "with_visits",
 ]

@@ -1,5 +1,6 @@
 """What each user took, step by step, as arrays."""
 
+import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -12,7 +13,12 @@ from rectransfer.columns import Columns
 from rectransfer.logs import InteractionLog
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["Histories", "visit_number"]
+__all__ = ["VISIT", "Histories", "done_at_once", "with_visits"]
+
+logger = logging.getLogger(__name__)
+
+VISIT: Final = "visit"
+"""The column of what `with_visits` adds."""
 
 _ROW = "row"
 _STEP = "step"
@@ -117,6 +123,10 @@ class Histories:
         last = self.steps[self.offsets[1:][self.lengths > 1] - 1]
         return bool(len(last)) and float((last > 0).mean()) < _MOSTLY
 
+    def to_cut(self, *, at_once: bool) -> "Histories":
+        """These, or where users did all `at_once` the same, `shuffled`."""
+        return self.shuffled() if at_once else self
+
     def shuffled(self) -> "Histories":
         """Each interaction a visit by itself, in an order that is drawn.
 
@@ -145,21 +155,26 @@ class Histories:
         return len(self.users)
 
 
-def visit_number(frame: pl.DataFrame, *, at_once: bool = False) -> pl.Series:
-    """Which of the user's visits each row of a log's frame belongs to, from 0.
+def done_at_once(log: InteractionLog) -> bool:
+    """Whether hardly anybody of a log came twice; see `Histories.at_once`."""
+    found = Histories.from_log(log, log.items).at_once
+    if found:
+        logger.info("%s: hardly anybody came twice, so random parts stand for what came first", log.name)
+    return found
+
+
+def with_visits(frame: pl.DataFrame, *, at_once: bool) -> pl.DataFrame:
+    """A log's frame, and in the column `VISIT` which of the user's visits each row belongs to, from 0.
 
     Args:
         frame: Its sessions are visits, or moments where it has none.
         at_once: Whether each row counts as one by itself, in an order that is drawn.
     """
+    number = pl.col(Columns.Session if Columns.Session in frame.columns else Columns.Timestamp).rle_id()
     if at_once:
-        drawn = pl.Series(np.random.default_rng(0).random(frame.height))
-        number = frame.select(Columns.User, drawn=drawn).select(
-            pl.col("drawn").rank("ordinal").over(Columns.User).cast(pl.Int64) - 1
-        )
-        return number.to_series()
-    visit = Columns.Session if Columns.Session in frame.columns else Columns.Timestamp
-    return frame.select(pl.col(visit).rle_id().over(Columns.User).cast(pl.Int64)).to_series()
+        frame = frame.with_columns(pl.Series(VISIT, np.random.default_rng(0).random(frame.height)))
+        number = pl.col(VISIT).rank("ordinal") - 1
+    return frame.with_columns(number.over(Columns.User).cast(pl.Int64).alias(VISIT))
 
 
 def _among(log: InteractionLog, own: InteractionLog) -> pl.Series:

@@ -13,9 +13,8 @@ from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.explain import Explainer, Explanations, sample_background
 from rectransfer.ranking import Examples, Histories, uncut
-from rectransfer.recommend.elsewhere import asked_with_habits, best_with_habits, told_of
+from rectransfer.recommend.by_habit import asked_with_habit, best_with_habit, with_habit
 from rectransfer.recommend.state import State
-from rectransfer.scene import had_elsewhere
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["asked_items", "by_popularity", "explained", "explainer_of"]
@@ -31,9 +30,8 @@ def explainer_of(state: State, rows: int, seed: int) -> Explainer:
         drawn = np.random.default_rng(seed).choice(len(users), _BACKGROUND_USERS, replace=False)
         users = Vocabulary(users.take(np.sort(drawn)))
     examples = uncut(Histories.from_log(state.log, state.items, users), len(state.items))
-    shut = state.viewed(users, None)
-    if state.habits_elsewhere is not None:  # those stand by habit
-        shut = csr_array(shut + had_elsewhere(examples, shut, state.scene.on_sale))
+    viewed = state.viewed(users, None)
+    shut = csr_array(viewed + state.elsewhere(examples, viewed))
     background = sample_background(state.scene, examples, rows, seed, exclude=shut)
     return Explainer(state.scene, state.ranker, state.items, background)
 
@@ -82,22 +80,22 @@ def explained(
         popular: Whether users about whom nothing is known are explained, by popularity.
     """
     known = state.known(examples)
-    yield told_of(state, explainer.nothing(users.dtype))
+    yield with_habit(state, explainer.nothing(users.dtype))
     for rows in np.array_split(np.arange(len(users)), max(1, -(-len(users) // _USERS_AT_ONCE))):
         told, strange = rows[known[rows]], rows[~known[rows]]
         some, ids, shut = examples.take(told), Vocabulary(users.take(told)), csr_array(viewed[told])
         if items is not None:
             parts = list(explainer.asked(some, ids, items, exclude=shut))
             if state.habits_elsewhere is not None:
-                parts = list(asked_with_habits(state, parts, some, ids, shut))
+                parts = [asked_with_habit(state, part, some, ids, shut) for part in parts]
         elif state.habits_elsewhere is None:
             parts = list(explainer.best(some, ids, k, exclude=shut))
         else:
-            parts = list(best_with_habits(state, explainer, some, ids, k, shut))
+            parts = [best_with_habit(state, explainer, some, ids, k, shut)]
         if popular and len(strange):
             parts.append(by_popularity(state, explainer, users, strange, viewed, k, items))
         if parts:
-            whole = Explanations.joined([told_of(state, part) for part in parts])
+            whole = Explanations.joined([with_habit(state, part) for part in parts])
             order = np.argsort(users.rows(whole.users), kind="stable")
             yield whole.take(order) if len(parts) > 1 else whole
 

@@ -75,8 +75,6 @@ def fit(ground: Ground, config: RecommenderConfig, progress: Callable[[str], Non
     users = ground.target.users
     folds = min(config.folds, len(users))
     parts = np.array_split(np.random.default_rng(config.seed).permutation(len(users)), folds)
-    if ground.at_once:
-        logger.info("hardly anybody came twice: a random part of what users took stands for what came first")
     picked = Chosen()
     views: list[tuple[Fold, Fold | None]] = []
     if folds > 1:
@@ -159,7 +157,7 @@ def _fold(
     transferred: bool,
 ) -> Fold:
     own = None if log is ground.target else ground.target
-    histories = ground.to_cut(Histories.from_log(log, ground.items, users, own=own))
+    histories = ground.histories(log, users, own=own)
     rng = np.random.default_rng(config.seed)
     most = _most(config)
     per_user = max(1, min(config.per_user, most // max(1, len(users))))
@@ -180,7 +178,7 @@ def _fold(
         found = scene.candidates(some, exclude=some.seen if by_habits else taken.seen)
         here.append(Choosers(some, taken.seen, found, scene.slate(some, found), returns))
         elsewhere.append(replace(here[-1], had=had_elsewhere(some, taken.seen, ground.on_sale)))
-    learn_from = scene.lesson(learning, rng, exclude=learning.seen if by_habits else learning.had)
+    learn_from = scene.lesson(learning, rng, exclude=learning.seen if by_habits else None)
     return Fold(learn_from, checking.examples, tuple(here), tuple(elsewhere))
 
 

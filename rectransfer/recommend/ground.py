@@ -16,7 +16,7 @@ from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
 from rectransfer.pretrained import SOURCE, Pretrained, not_apart
-from rectransfer.ranking import Histories, every
+from rectransfer.ranking import Histories, done_at_once, every
 from rectransfer.recommend.views import SourceView, view_of
 from rectransfer.tastes import TasteSpace, find_tastes
 from rectransfer.transfer import bridges, require_bridge
@@ -47,6 +47,9 @@ class Ground:
         items: Items of the catalogue and, where users are shared, of their histories.
         on_sale: Which of them may be recommended, shape `(n_items,)`.
         sources: The sources.
+        at_once: Whether hardly anybody came twice, neither to the target nor to any source. A target whose
+            users haven't come twice *yet* is another matter: what its sources know of the next visit says
+            more than what stands together in the first.
     """
 
     target: InteractionLog
@@ -54,26 +57,24 @@ class Ground:
     items: Vocabulary
     on_sale: npt.NDArray[np.bool_]
     sources: tuple[SourceView, ...]
+    at_once: bool = False
 
     @cached_property
     def shares_users(self) -> bool:
         """Whether users bring a history from a source."""
         return self.merged is not self.target
 
-    @cached_property
-    def at_once(self) -> bool:
-        """Whether hardly anybody came twice, neither to the target nor to any source.
+    def histories(
+        self, log: InteractionLog, users: Vocabulary, *, own: InteractionLog | None = None
+    ) -> Histories:
+        """Users' histories in the rows of the ground's items, to be cut into what is known and what is asked.
 
-        A target whose users haven't come twice *yet* is another matter: what its sources know of the next
-        visit says more than what stands together in the first.
+        Args:
+            log: As in `Histories.from_log`; so is `own`.
+            users: Whose.
+            own: Likewise.
         """
-        if not all(view.pretrained.at_once for view in self.sources):
-            return False
-        return Histories.from_log(self.target, self.target.items).at_once
-
-    def to_cut(self, histories: Histories) -> Histories:
-        """Histories that can be cut into what is known and what is to be found."""
-        return histories.shuffled() if self.at_once else histories
+        return Histories.from_log(log, self.items, users, own=own).to_cut(at_once=self.at_once)
 
     @cached_property
     def had_elsewhere(self) -> SourceView | None:
@@ -156,7 +157,7 @@ def prepare(
         )
         for one in pretrained
     ]
-    at_once = Histories.from_log(target, target.items).at_once
+    at_once = done_at_once(target)
     for one, bridge in zip(pretrained, found, strict=True):
         require_bridge(bridge)
         if not (at_once and one.at_once):  # rows without times are alike where users and items are
@@ -175,7 +176,8 @@ def prepare(
         for name, one, bridge, log in zip(names, pretrained, found, brought, strict=True)
     )
     on_sale = catalogue.rows(vocabulary.ids) >= 0
-    return Ground(target, merged, vocabulary, on_sale, views)
+    at_once = at_once and all(one.at_once for one in pretrained)
+    return Ground(target, merged, vocabulary, on_sale, views, at_once)
 
 
 def _catalogue(target: InteractionLog, items: Iterable[str] | Iterable[int] | None) -> Vocabulary:

@@ -218,8 +218,8 @@ def _left_out(ground: Ground, users: Vocabulary) -> Examples | None:
     others = ids.filter(pl.Series(users.rows(ids) < 0))
     if not others.len():
         return None
-    histories = Histories.from_log(ground.target, ground.items, Vocabulary(others))
-    return cut_at_share(ground.to_cut(histories), len(ground.items), labels_in=ground.on_sale)
+    histories = ground.histories(ground.target, Vocabulary(others))
+    return cut_at_share(histories, len(ground.items), labels_in=ground.on_sale)
 
 
 def _evidence(
@@ -280,13 +280,13 @@ def _train(
     epochs = chosen.epochs.get(name)
     if epochs is None and (left_out is None or len(left_out) < _FEWEST):
         chosen.epochs[name] = epochs = 0
-    histories = Histories.from_log(ground.target if name == TARGET else ground.merged, ground.items, users)
+    histories = ground.histories(ground.target if name == TARGET else ground.merged, users)
     popularity = np.log1p(np.bincount(histories.items, minlength=len(ground.items))).astype(np.float32)
 
     def train(tower: Tower, place: int) -> Trained:
         return fit_tower(
             tower,
-            ground.to_cut(histories),
+            histories,
             how if epochs is None else replace(how, epochs=epochs),
             popularity=popularity,
             validation=left_out if epochs is None else None,

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from rectransfer.ranking import OFFERED, Examples, Habits, reference_of
 from rectransfer.recommend.state import State
-from rectransfer.scene import Ranked, had_elsewhere, with_had
+from rectransfer.scene import Ranked, with_had
 
 __all__ = ["ranked_with_had"]
 
@@ -43,14 +43,15 @@ def ranked_with_had(
         filter_viewed: Whether what they have had here is left out.
         allowed: What any user may get, shape `(n_items,)`.
     """
-    shut, scored = viewed, list[tuple[Habits, csr_array]]()
-    if not filter_viewed and state.habits is None:
-        shut = csr_array(viewed.shape, dtype=np.float32)
-    elif not filter_viewed and state.habits is not None:
-        scored.append((state.habits, viewed))
+    scored: list[tuple[Habits, csr_array]] = []
+    elsewhere = state.elsewhere(examples, viewed)
+    shut = csr_array(viewed + elsewhere)
+    if not filter_viewed:
+        if state.habits is None:
+            shut = elsewhere
+        else:
+            scored.append((state.habits, viewed))
     if state.habits_elsewhere is not None:
-        elsewhere = had_elsewhere(examples, viewed, state.scene.on_sale)
-        shut = csr_array(shut + elsewhere)
         scored.append((state.habits_elsewhere, elsewhere))
     if not scored:
         return rank(k, shut, allowed)

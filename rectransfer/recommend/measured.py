@@ -8,15 +8,13 @@ import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import UNCUT_EVERY, Examples, Histories, uncut, visit_number
+from rectransfer.ranking import UNCUT_EVERY, VISIT, Examples, Histories, uncut, with_visits
 from rectransfer.recommend.ground import Ground
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["Measured", "measured"]
 
 _PAIR: Final = [Columns.User, Columns.Item]
-
-_VISIT: Final = "visit"
 
 _HISTORY: Final = 0.5
 """The share of a user's visits that is history; the rest is to be found."""
@@ -54,8 +52,7 @@ def measured(ground: Ground, log: InteractionLog, users: Vocabulary) -> Measured
         users: Who may be measured; those with nothing afterwards aren't.
     """
     frame = ground.target.frame.filter(pl.Series(users.rows(ground.target.frame[Columns.User]) >= 0))
-    frame = frame.with_columns(visit_number(frame, at_once=ground.at_once).alias(_VISIT))
-    number = pl.col(_VISIT)
+    frame, number = with_visits(frame, at_once=ground.at_once), pl.col(VISIT)
     last = number.max().over(Columns.User)
     cut = ((last + 1) * _HISTORY).round().cast(pl.Int64).clip(1, last)
     marked = frame.with_columns(late=(number >= cut) & (last > 0))

@@ -14,7 +14,7 @@ from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
 from rectransfer.ranking import Examples, Habits, Ranker
 from rectransfer.recommend.gate import Verdict
-from rectransfer.scene import Scene
+from rectransfer.scene import Scene, had_elsewhere
 from rectransfer.transfer import Coverage
 from rectransfer.vocabulary import Vocabulary
 
@@ -59,6 +59,17 @@ class State:
         if self.scene.profiles is not None:
             known |= self.scene.profiles.of(examples)[1]
         return known
+
+    def elsewhere(self, examples: Examples, viewed: csr_array) -> csr_array:
+        """1 where users had elsewhere what is on sale and they hadn't here, if that stands by habit.
+
+        Args:
+            examples: u users.
+            viewed: What they have had here, shape `(u, n_items)`.
+        """
+        if self.habits_elsewhere is None:
+            return csr_array(viewed.shape, dtype=np.float32)
+        return had_elsewhere(examples, viewed, self.scene.on_sale)
 
     def allowed(self, ids: pl.Series) -> npt.NDArray[np.bool_]:
         """A mask of the items that may be recommended, shape `(n_items,)`.

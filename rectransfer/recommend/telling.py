@@ -12,10 +12,9 @@ from scipy.sparse import coo_array, csr_array
 from rectransfer.columns import Columns
 from rectransfer.explain import BACKGROUND, ENGLISH, Explainer, Explanations, reasons_for
 from rectransfer.ranking import Histories, entries, uncut
-from rectransfer.recommend.elsewhere import HABIT
+from rectransfer.recommend.by_habit import HABIT
 from rectransfer.recommend.explaining import by_popularity, explainer_of
 from rectransfer.recommend.state import Part, State
-from rectransfer.scene import had_elsewhere
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["REASONS", "Teller"]
@@ -67,14 +66,10 @@ class Teller:
         lists[place, rank - 1] = item
         examples = uncut(histories, len(self.state.items)).take(rows)
         some = Vocabulary(users.take(rows))
-        shut, elsewhere = csr_array(viewed[rows]), None
-        if self.state.habits_elsewhere is not None:
-            here = shut if had is None else csr_array(had[rows])
-            elsewhere = had_elsewhere(examples, here, self.state.scene.on_sale)
-            shut = csr_array(shut + elsewhere)
+        elsewhere = self.state.elsewhere(examples, csr_array((viewed if had is None else had)[rows]))
+        shut = csr_array(viewed[rows] + elsewhere)
         found = self._frame(self.explainer.listed(examples, some, lists, exclude=shut), users)
-        if elsewhere is not None:
-            found = self._again(found, some, elsewhere.tocoo(), np.full(elsewhere.nnz, _ELSEWHERE))
+        found = self._again(found, some, elsewhere.tocoo(), np.full(elsewhere.nnz, _ELSEWHERE))
         if had is None or self.state.habits is None:
             return found
         pairs = csr_array(had[rows]).tocoo()

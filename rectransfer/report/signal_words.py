@@ -57,10 +57,12 @@ def in_words(name: str) -> str:
         'How popular it is, in the new domain'
         >>> in_words("source2.something_new")
         'something new, in source 2'
+        >>> in_words("elsewhere.habit")
+        'Taken elsewhere by the user before'
     """
     domain, _, signal = name.partition(".")
-    if domain == "profile":
-        return _FAMILIES.get(name, _FAMILIES[domain])
+    if domain in ("profile", "elsewhere"):  # of the user, not of a domain's items
+        return _FAMILIES.get(name, _FAMILIES["profile"])
     words = _FAMILIES.get(signal) or _docstring(signal) or (signal or name).replace("_", " ")
     number = domain.removeprefix("source") if domain.startswith("source") else ""
     return f"{words}, in source {number}" if number else f"{words}, {_PLACES[kind_of(name)]}"

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
-from rectransfer.ranking import Examples, Histories, uncut
+from rectransfer.ranking import Examples, Histories, done_at_once, uncut
 from rectransfer.tuning.folds import cut_visits
 from rectransfer.vocabulary import Vocabulary
 
@@ -60,8 +60,7 @@ class Slice:
         Raises:
             InputError: Fewer than 20 users can be measured.
         """
-        at_once = Histories.from_log(target, target.items).at_once
-        early, later = cut_visits(target, at_once=at_once)
+        early, later = cut_visits(target, at_once=done_at_once(target))
         able = later[Columns.User].unique().sort()
         if able.len() < _FEWEST:
             raise InputError(

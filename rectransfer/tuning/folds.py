@@ -13,7 +13,7 @@ from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, only_users
 from rectransfer.metrics import Ndcg, ranks_from_lists
 from rectransfer.pretrained import Pretrained
-from rectransfer.ranking import visit_number
+from rectransfer.ranking import VISIT, with_visits
 from rectransfer.recommend import Recommender, RecommenderConfig
 
 __all__ = ["Fitting", "Part", "cut_visits", "parts"]
@@ -24,7 +24,6 @@ _FEWEST: Final = 20
 _KNOWN: Final = 0.75
 """The share of a user's visits that a model is shown."""
 
-_VISIT: Final = "visit"
 _LATE: Final = "late"
 _FOLDS: Final = 1  # a stream of its own: the gate's parts inside are drawn independently
 
@@ -138,12 +137,11 @@ def cut_visits(target: InteractionLog, *, at_once: bool = False) -> tuple[pl.Dat
     Returns:
         The earlier rows of the users with something new later, and `user_id` and `item_id` of that, sorted.
     """
-    frame = target.frame.with_columns(visit_number(target.frame, at_once=at_once).alias(_VISIT))
-    number = pl.col(_VISIT)
+    frame, number = with_visits(target.frame, at_once=at_once), pl.col(VISIT)
     last = number.max().over(Columns.User)
     first_late = ((last + 1) * _KNOWN).round().clip(1, last).cast(pl.Int64)
     marked = frame.with_columns(((last > 0) & (number >= first_late)).alias(_LATE))
     key = [Columns.User, Columns.Item]
-    early = marked.filter(~pl.col(_LATE)).drop(_LATE, _VISIT)
+    early = marked.filter(~pl.col(_LATE)).drop(_LATE, VISIT)
     later = marked.filter(_LATE).select(key).unique().join(early.select(key), on=key, how="anti").sort(key)
     return early.join(later, on=Columns.User, how="semi", maintain_order="left"), later

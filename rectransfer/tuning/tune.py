@@ -16,7 +16,7 @@ from rectransfer.engines.every import Where, map_all, require_where
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, require_log
 from rectransfer.pretrained import PretrainConfig, Pretrained, pretrain
-from rectransfer.ranking import Histories
+from rectransfer.ranking import done_at_once
 from rectransfer.recommend import Recommender, RecommenderConfig
 from rectransfer.tuning.digest import comparable_under
 from rectransfer.tuning.folds import Fitting, Part, parts
@@ -114,7 +114,8 @@ def tune(
     )
     searched = _searched(space, base)
     fitting = Fitting(None if items is None else [*items], link, min_coverage)
-    at_once = all(one.at_once for one in kept) and _at_once(target) and (source is None or _at_once(source))
+    logs = [target] if source is None else [target, source]
+    at_once = all(one.at_once for one in kept) and all(map(done_at_once, logs))
     split = parts(target, folds, seed, fitting.items, at_once=at_once)
     require_where(engine)
     search = _Search(base, source, kept, split, fitting, seed, engine)
@@ -202,10 +203,6 @@ class _Search:
             found = pretrain(self._source, config=config, seed=self._seed, deterministic=True)
             self._last = (config, found)
         return [self._last[1], *self._kept]
-
-
-def _at_once(log: InteractionLog) -> bool:
-    return Histories.from_log(log, log.items).at_once
 
 
 def _ndcg(

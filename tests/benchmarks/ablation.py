@@ -14,7 +14,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -220,6 +220,18 @@ def results() -> dict[str, Any]:
         for name, each in found.items():
             logger.info("%s, %s: %.4f", kind, name, each.mean())
             values[kind].setdefault(name, []).extend(round(float(value), 4) for value in each)
+    return record(values, users, start)
+
+
+def recorded(tables: Iterable[tuple[str, dict[str, Floats]]]) -> dict[str, Any]:
+    """What is kept of tables: their names, and of each the users' values by model."""
+    start = time.perf_counter()
+    values: dict[str, dict[str, list[float]]] = {}
+    users: dict[str, list[int]] = {}
+    for kind, found in tables:
+        users[kind] = [len(found[ALL])]
+        values[kind] = {name: [round(float(one), 4) for one in each] for name, each in found.items()}
+        logger.info("%s: %s", kind, {name: round(float(each.mean()), 4) for name, each in found.items()})
     return record(values, users, start)
 
 

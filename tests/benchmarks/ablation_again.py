@@ -7,14 +7,11 @@ The store launch and the chain's own brand, as in the results, but all that hous
 is to be found, whether they bought it in weeks 40 to 43 or not.
 """
 
-import logging
-import time
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import polars as pl
-from ablation import ALL, ROOT, Floats, record, run
+from ablation import ALL, ROOT, Floats, recorded, run
 
 import rectransfer as rt
 from rectransfer.columns import Columns
@@ -28,7 +25,6 @@ SHARES = (0.02, 0.1, 1.0)
 
 K = 10
 PAIR = [Columns.User, Columns.Item]
-logger = logging.getLogger("ablation")
 
 
 def wanted(task: Task) -> pl.DataFrame:
@@ -82,23 +78,14 @@ def measured(task: Task, source: rt.Pretrained) -> dict[str, Floats]:
     return {name: Ndcg(K).per_user(ranks_from_lists(rows, labels)) for name, rows in found.items()}
 
 
-def results() -> dict[str, Any]:
+def tables() -> Iterator[tuple[str, dict[str, Floats]]]:
     """Both tasks, all shares, each with a table of its own."""
-    data, start = rt.fetch("complete-journey"), time.perf_counter()
-    values: dict[str, dict[str, list[float]]] = {}
-    users: dict[str, list[int]] = {}
+    data = rt.fetch("complete-journey")
     for what, make in TASKS.items():
         source = rt.pretrain(make(data, share=1.0, seed=0).source, seed=0, deterministic=True)
         for share in SHARES:
-            kind = f"{what} {share:g}"
-            found = measured(make(data, share=share, seed=0), source)
-            users[kind] = [len(found[ALL])]
-            values[kind] = {name: [round(float(one), 4) for one in each] for name, each in found.items()}
-            logger.info(
-                "%s: %s", kind, {name: round(float(np.mean(each)), 4) for name, each in found.items()}
-            )
-    return record(values, users, start)
+            yield f"{what} {share:g}", measured(make(data, share=share, seed=0), source)
 
 
 if __name__ == "__main__":
-    run(__doc__, RESULTS, results)
+    run(__doc__, RESULTS, lambda: recorded(tables()))

@@ -9,16 +9,14 @@ there, weeks 30 to 43. To be found is what households buy there in weeks 44 to 5
 as far as the log knows, whether they had it elsewhere or not.
 """
 
-import logging
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from unittest.mock import PropertyMock, patch
 
 import numpy as np
 import polars as pl
-from ablation import ALL, ROOT, Floats, record, run
+from ablation import ALL, ROOT, Floats, recorded, run
 from scipy.sparse import csr_array
 
 import rectransfer as rt
@@ -43,8 +41,6 @@ RIVALS: dict[str, tuple[Baseline, ...]] = {
     "iALS, pooled": tuple(Ials(factors=64, alpha=alpha, regularization=10.0) for alpha in (1.0, 10.0)),
 }
 """Of each the best counts, picked on the test: that favours them."""
-
-logger = logging.getLogger("ablation")
 
 
 class Chain:
@@ -141,20 +137,14 @@ def best_of(users: Vocabulary, items: Vocabulary, scores: Any, shut: csr_array) 
     return pl.DataFrame([*ids, pl.Series(Columns.Rank, np.tile(np.arange(1, K + 1), len(users)))])
 
 
-def results() -> dict[str, Any]:
+def tables() -> Iterator[tuple[str, dict[str, Floats]]]:
     """Both shares, each with a table for new households and one for returning ones."""
-    chain, start = Chain(rt.fetch("complete-journey"), 0), time.perf_counter()
+    chain = Chain(rt.fetch("complete-journey"), 0)
     source = rt.pretrain(chain.source, seed=0, deterministic=True)
-    values: dict[str, dict[str, list[float]]] = {}
-    users: dict[str, list[int]] = {}
     for share in SHARES:
         for who, found in measured(chain, source, share).items():
-            kind = f"elsewhere-{who} {share:g}"
-            users[kind] = [len(found[ALL])]
-            values[kind] = {name: [round(float(one), 4) for one in each] for name, each in found.items()}
-            logger.info("%s: %s", kind, {name: round(float(each.mean()), 4) for name, each in found.items()})
-    return record(values, users, start)
+            yield f"elsewhere-{who} {share:g}", found
 
 
 if __name__ == "__main__":
-    run(__doc__, RESULTS, results)
+    run(__doc__, RESULTS, lambda: recorded(tables()))

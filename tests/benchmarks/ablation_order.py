@@ -7,13 +7,11 @@ From MovieLens 1M to MovieLens 100K, of which a fifth of the rows, drawn, is to 
 users is learned from and tested.
 """
 
-import logging
-import time
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
-from ablation import ALL, ROOT, Floats, record, run
+from ablation import ALL, ROOT, Floats, recorded, run
 from ablation_elsewhere import best_of, ndcg
 from scipy.sparse import csr_array, vstack
 
@@ -29,8 +27,6 @@ SHARES = (0.1, 1.0)
 HIDDEN = 0.2
 PENALTIES = (100.0, 300.0, 1000.0)
 """Of EASE; the best counts, picked on the test."""
-
-logger = logging.getLogger("ablation")
 
 
 def parted(log: InteractionLog) -> tuple[InteractionLog, pl.DataFrame]:
@@ -91,26 +87,19 @@ def rows_of(*matrices: csr_array) -> csr_array:
     return csr_array(vstack(matrices))
 
 
-def results() -> dict[str, Any]:
+def tables() -> Iterator[tuple[str, dict[str, Floats]]]:
     """Both shares, each with a table of its own."""
-    start, log = time.perf_counter(), rt.fetch("ml-1m").log
+    log = rt.fetch("ml-1m").log
     sources = {
         "timed": rt.pretrain(log, seed=0, deterministic=True),
         "at once": rt.pretrain(log.at_one_moment(), seed=0, deterministic=True),
         "shuffled": rt.pretrain(shuffled(log.at_one_moment()), seed=0, deterministic=True),
     }
     known, hidden = parted(rt.fetch("ml-100k").log)
-    values: dict[str, dict[str, list[float]]] = {}
-    users: dict[str, list[int]] = {}
     for share in SHARES:
-        kind = f"order {share:g}"
         some = known if share == 1 else share_of_users(known, share, seed=0).log
-        found = measured(known, hidden, sources, some)
-        users[kind] = [len(found[ALL])]
-        values[kind] = {name: [round(float(one), 4) for one in each] for name, each in found.items()}
-        logger.info("%s: %s", kind, {name: round(float(each.mean()), 4) for name, each in found.items()})
-    return record(values, users, start)
+        yield f"order {share:g}", measured(known, hidden, sources, some)
 
 
 if __name__ == "__main__":
-    run(__doc__, RESULTS, results)
+    run(__doc__, RESULTS, lambda: recorded(tables()))

@@ -11,16 +11,13 @@ Then viewers who come back: of everybody the first 70 % of the visits to the tar
 watched of the source before the others. The others are to be found.
 """
 
-import logging
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import polars as pl
-from ablation import ALL, ROOT, Floats, record, run
+from ablation import ALL, ROOT, Floats, recorded, run
 from ablation_departments import always_cut
 
 import rectransfer as rt
@@ -41,8 +38,6 @@ EARLY = 0.7
 
 Ways = dict[str, tuple[bool, AbstractContextManager[None]]]
 """Names of models; whether each takes the source, and what is otherwise while it is fitted."""
-
-logger = logging.getLogger("ablation")
 
 
 def task_of(log: InteractionLog, share: float) -> Task:
@@ -109,26 +104,19 @@ def never_familiar() -> Iterator[None]:
         yield
 
 
-def results() -> dict[str, Any]:
+def tables() -> Iterator[tuple[str, dict[str, Floats]]]:
     """New viewers and returning ones, all shares, each with a table of its own."""
-    log, start = rt.fetch("ml-1m").log, time.perf_counter()
-    values: dict[str, dict[str, list[float]]] = {}
-    users: dict[str, list[int]] = {}
+    log = rt.fetch("ml-1m").log
     for who, make in (("viewers", task_of), ("returning", returning)):
         source = rt.pretrain(make(log, 1.0).source, seed=0, deterministic=True)
         for share in SHARES:
-            kind = f"{who} {share:g}"
             ways: Ways = {ALL: (True, nullcontext()), "never familiar": (True, never_familiar())}
             if make is task_of:
                 ways["always cut"] = True, always_cut()
             else:
                 ways["target alone"] = False, nullcontext()
-            found = measured(make(log, share), source, ways)
-            users[kind] = [len(found[ALL])]
-            values[kind] = {name: [round(float(one), 4) for one in each] for name, each in found.items()}
-            logger.info("%s: %s", kind, {name: round(float(each.mean()), 4) for name, each in found.items()})
-    return record(values, users, start)
+            yield f"{who} {share:g}", measured(make(log, share), source, ways)
 
 
 if __name__ == "__main__":
-    run(__doc__, RESULTS, results)
+    run(__doc__, RESULTS, lambda: recorded(tables()))

@@ -134,7 +134,7 @@ def test_all_users_are_cut_where_a_few_came_twice():
     assert ground.at_once
     for user in range(4):
         one = here.users.__class__.from_ids([f"tu{user}"])
-        assert not ground.to_cut(Histories.from_log(here, ground.items, one)).ordered
+        assert not ground.histories(here, one).ordered
 
 
 @pytest.mark.parametrize("late", [0, 7])

@@ -1,8 +1,6 @@
 """Explanations of lists in which what users had elsewhere stands by habit."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -13,10 +11,10 @@ from rectransfer.explain import Explainer, Explanations, Players
 from rectransfer.ranking import Examples, entries
 from rectransfer.recommend.lists import ranked_with_had
 from rectransfer.recommend.state import State
-from rectransfer.scene import Ranked, had_elsewhere
+from rectransfer.scene import Ranked
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["HABIT", "asked_with_habits", "best_with_habits", "told_of"]
+__all__ = ["HABIT", "asked_with_habit", "best_with_habit", "with_habit"]
 
 HABIT: Final = "elsewhere.habit"
 """What stands for all that a habit adds to a score; its value is how often the item was taken elsewhere."""
@@ -24,7 +22,7 @@ HABIT: Final = "elsewhere.habit"
 Rows = npt.NDArray[np.int64]
 
 
-def told_of(state: State, part: Explanations) -> Explanations:
+def with_habit(state: State, part: Explanations) -> Explanations:
     """The same with `elsewhere.habit` as one more signal, where the model has such habits."""
     if state.habits_elsewhere is None or HABIT in part.signals:
         return part
@@ -40,28 +38,27 @@ def told_of(state: State, part: Explanations) -> Explanations:
     )
 
 
-def asked_with_habits(
-    state: State, parts: Iterable[Explanations], examples: Examples, users: Vocabulary, viewed: csr_array
-) -> Iterator[Explanations]:
+def asked_with_habit(
+    state: State, part: Explanations, examples: Examples, users: Vocabulary, viewed: csr_array
+) -> Explanations:
     """Items that were asked for, as the ranker sees them; and how often the user had them elsewhere.
 
     Args:
         state: A model with such habits.
-        parts: Explanations of some of the users.
+        part: Explanations of some of the users.
         examples: u users.
         users: Their ids.
         viewed: What they have had here, shape `(u, n_items)`.
     """
-    times = examples.counts.multiply(had_elsewhere(examples, viewed, state.scene.on_sale)).tocsr()
-    for part in map(partial(told_of, state), parts):
-        values = part.values.copy()
-        values[:, -1] = entries(csr_array(times), users.rows(part.users), state.items.rows(part.items))
-        yield replace(part, values=values)
+    times = csr_array(examples.counts.multiply(state.elsewhere(examples, viewed)))
+    found = with_habit(state, part)
+    found.values[:, -1] = entries(times, users.rows(part.users), state.items.rows(part.items))
+    return found
 
 
-def best_with_habits(
+def best_with_habit(
     state: State, explainer: Explainer, examples: Examples, users: Vocabulary, k: int, viewed: csr_array
-) -> Iterator[Explanations]:
+) -> Explanations:
     """The best `k` of each user: what is new as the ranker sees it, what was had elsewhere as a habit.
 
     Args:
@@ -77,21 +74,22 @@ def best_with_habits(
         return state.scene.rank(state.ranker, examples, most, exclude=shut, allowed=allowed)
 
     ranked = ranked_with_had(state, examples, viewed, k, rank, filter_viewed=True)
-    habits = had_elsewhere(examples, viewed, state.scene.on_sale)
+    elsewhere = state.elsewhere(examples, viewed)
     lists, scores = ranked.padded(len(examples))
-    habit = (entries(habits, *_grid(lists)) > 0) & (lists >= 0)
+    owner = np.repeat(np.arange(len(lists)), lists.shape[1])
+    habit = (entries(elsewhere, owner, lists) > 0) & (lists >= 0)
     places = csr_array(
         (ranked.ranks.astype(np.float32), (ranked.users, ranked.items)),
         shape=(len(examples), len(state.items)),
     )
     parts = list(
-        explainer.listed(examples, users, np.where(habit, -1, lists), exclude=csr_array(viewed + habits))
+        explainer.listed(examples, users, np.where(habit, -1, lists), exclude=csr_array(viewed + elsewhere))
     )
     parts.append(_by_habit(state, explainer, examples, users, np.where(habit, lists, -1), scores))
-    whole = Explanations.joined([told_of(state, part) for part in parts])
+    whole = Explanations.joined([with_habit(state, part) for part in parts])
     owner = users.rows(whole.users)
     ranks = entries(places, owner, state.items.rows(whole.items)).astype(np.int64)
-    yield replace(whole, ranks=ranks).take(np.lexsort((ranks, owner)))
+    return replace(whole, ranks=ranks).take(np.lexsort((ranks, owner)))
 
 
 def _by_habit(
@@ -105,7 +103,7 @@ def _by_habit(
     """What stands in lists by habit, which is all that sets its score apart; -1 where nothing does."""
     owner, column = np.nonzero(lists >= 0)
     items = lists[owner, column]
-    none = told_of(state, explainer.nothing(users.dtype))
+    none = with_habit(state, explainer.nothing(users.dtype))
     had = np.diff(examples.counts.indptr)
     base = explainer.bases(np.log1p(had))[owner]
     values = np.full((len(owner), len(none.signals)), np.nan)
@@ -124,7 +122,3 @@ def _by_habit(
         values=values,
         contributions=contributions,
     )
-
-
-def _grid(lists: Rows) -> tuple[Rows, Rows]:
-    return np.repeat(np.arange(len(lists)), lists.shape[1]), lists
