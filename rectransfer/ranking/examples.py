@@ -103,22 +103,28 @@ class Examples:
 
     def take(self, rows: Rows) -> "Examples":
         """Some of the examples, in this order."""
-        history = _ranges(self._starts(self.owner), rows)
-        label = _ranges(self._starts(self.label_owner), rows)
+        history, label = _ranges(self._entries_from, rows), _ranges(self._labels_from, rows)
         return Examples(
             users=self.users[rows],
             n_items=self.n_items,
-            owner=np.repeat(np.arange(len(rows)), np.diff(self._starts(self.owner))[rows]),
+            owner=np.repeat(np.arange(len(rows)), _lengths(self._entries_from, rows)),
             items=self.items[history],
             ages=self.ages[history],
-            label_owner=np.repeat(np.arange(len(rows)), np.diff(self._starts(self.label_owner))[rows]),
+            label_owner=np.repeat(np.arange(len(rows)), _lengths(self._labels_from, rows)),
             labels=self.labels[label],
             who=self.who,
             own=None if self.own is None else self.own[history],
         )
 
-    def _starts(self, owner: Rows) -> Rows:
-        return np.searchsorted(owner, np.arange(len(self) + 1))
+    @cached_property
+    def _entries_from(self) -> Rows:
+        """Where each example's history begins, and where the last one ends; shape `(n + 1,)`."""
+        return np.searchsorted(self.owner, np.arange(len(self) + 1))
+
+    @cached_property
+    def _labels_from(self) -> Rows:
+        """Likewise of the labels."""
+        return np.searchsorted(self.label_owner, np.arange(len(self) + 1))
 
     def __len__(self) -> int:
         return len(self.users)
@@ -138,9 +144,13 @@ def _ones(rows: Rows, columns: Rows, shape: tuple[int, int]) -> csr_array:
     return matrix
 
 
+def _lengths(starts: Rows, rows: Rows) -> Rows:
+    return np.asarray(starts[rows + 1] - starts[rows], dtype=np.int64)
+
+
 def _ranges(starts: Rows, rows: Rows) -> Rows:
     """The flat places of some rows, one after another."""
-    lengths = np.diff(starts)[rows]
+    lengths = _lengths(starts, rows)
     ends = np.cumsum(lengths)
     shifts = np.repeat(starts[rows] - (ends - lengths), lengths)
     return np.asarray(np.arange(ends[-1] if len(ends) else 0) + shifts, dtype=np.int64)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from typing import Final
 
@@ -17,6 +16,7 @@ from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
 from rectransfer.pretrained import SOURCE, Pretrained, not_apart
 from rectransfer.ranking import Histories, done_at_once, every
+from rectransfer.recommend.brought import brought
 from rectransfer.recommend.views import SourceView, view_of
 from rectransfer.tastes import TasteSpace, find_tastes
 from rectransfer.transfer import bridges, require_bridge
@@ -29,9 +29,6 @@ logger = logging.getLogger(__name__)
 
 _FEWEST_COUNTS: Final = 100
 """Pairs of user and item below which nothing is said of tastes."""
-
-_STEPS: Final = {pl.Datetime: timedelta(seconds=1), pl.Date: timedelta(days=1)}
-"""What is before a moment; of whole numbers the one before."""
 
 _STRANGERS: Final = (0.5, 0.9)
 """The least and the largest share of users who are met as if new."""
@@ -81,8 +78,8 @@ class Ground:
         """The first source whose users bring what is on sale here, if it knows their habits."""
         sold = self.items.ids.filter(pl.Series(self.on_sale)).implode()
         for view in self.sources:
-            kept = view.pretrained.histories if view.carried and view.pretrained.habits is not None else None
-            if kept is not None and kept.items.ids.is_in(sold).any():
+            carried = None if view.pretrained.habits is None else view.carried
+            if carried is not None and carried.items.ids.is_in(sold).any():
                 return view
         return None
 
@@ -136,44 +133,45 @@ def prepare(
     pretrained: Sequence[Pretrained],
     *,
     items: Iterable[str] | Iterable[int] | None,
-    link: Link | None,
+    link: Link | Sequence[Link | None] | None,
     min_coverage: float,
 ) -> Ground:
     """Lay sources and target out over one vocabulary.
 
     Raises:
         CoverageError: A source and the target share neither items nor users.
-        InputError: Ids differ in type, or `items` lacks any of the right type.
+        InputError: Ids differ in type, `items` lacks any of the right type, or there aren't as many links as
+            sources.
     """
-    catalogue = _catalogue(target, items)
+    catalogue, links = _catalogue(target, items), _links(link, len(pretrained))
     found = [
         bridges(
             one.items.vocabulary,
             one.users.vocabulary,
             target,
-            link=link,
+            link=linked,
             min_coverage=min_coverage,
             catalogue=catalogue,
         )
-        for one in pretrained
+        for one, linked in zip(pretrained, links, strict=True)
     ]
     at_once = done_at_once(target)
     for one, bridge in zip(pretrained, found, strict=True):
         require_bridge(bridge)
         if not (at_once and one.at_once):  # rows without times are alike where users and items are
             _require_apart(one, target)
-    brought = [
-        _carried(one, target, at_once=at_once and one.at_once) if bridge.by_users else None
-        for one, bridge in zip(pretrained, found, strict=True)
+    carried = [
+        brought(one, target, catalogue, linked, at_once=at_once and one.at_once) if bridge.by_users else None
+        for one, bridge, linked in zip(pretrained, found, links, strict=True)
     ]
-    carried = [log for log in brought if log is not None]
-    merged = _merge(target, carried)
-    ids = pl.concat([catalogue.ids, *(log.items.ids for log in carried)])
+    logs = [log for log in carried if log is not None]
+    merged = _merge(target, logs)
+    ids = pl.concat([catalogue.ids, *(log.items.ids for log in logs)])
     vocabulary = Vocabulary.from_ids(ids)
     names = [SOURCE] if len(pretrained) == 1 else [f"{SOURCE}{n}" for n in range(1, len(pretrained) + 1)]
     views = tuple(
-        view_of(name, one, target, vocabulary, bridge, link, carried=log is not None)
-        for name, one, bridge, log in zip(names, pretrained, found, brought, strict=True)
+        view_of(name, one, target, vocabulary, catalogue, bridge, linked, carried=log)
+        for name, one, bridge, linked, log in zip(names, pretrained, found, links, carried, strict=True)
     )
     on_sale = catalogue.rows(vocabulary.ids) >= 0
     at_once = at_once and all(one.at_once for one in pretrained)
@@ -189,6 +187,18 @@ def _catalogue(target: InteractionLog, items: Iterable[str] | Iterable[int] | No
             f"items holds {given.dtype} ids and the target's log {target.items.dtype}; cast one of them"
         )
     return Vocabulary.from_ids(pl.concat([given.ids, target.items.ids]))
+
+
+def _links(link: Link | Sequence[Link | None] | None, n_sources: int) -> Sequence[Link | None]:
+    """A link for each source: one that is given alone is for all of them."""
+    if not isinstance(link, list | tuple):
+        return [link] * n_sources  # type: ignore[list-item]  # no other sequence is a link
+    if len(link) != n_sources:
+        raise InputError(
+            f"{len(link)} links and {n_sources} sources: give one for each, None where ids are equal; pairs "
+            "of ids make one link by dict(pairs)"
+        )
+    return link
 
 
 def _require_apart(one: Pretrained, target: InteractionLog) -> None:
@@ -207,31 +217,6 @@ def _require_apart(one: Pretrained, target: InteractionLog) -> None:
             kept.span[1],
             last,
         )
-
-
-def _carried(one: Pretrained, target: InteractionLog, *, at_once: bool) -> InteractionLog | None:
-    """What the source's users did there, if it was kept and can stand beside the target's log.
-
-    Where nothing is known of times (`at_once`) it is put before the target's: equal rows are two.
-    """
-    kept = one.histories
-    if kept is None:
-        return None
-    for column in (Columns.User, Columns.Item, Columns.Timestamp):
-        if kept.frame[column].dtype != target.frame[column].dtype:
-            logger.warning(
-                "shared users don't bring their histories: %s is %s in the source and %s in the target; "
-                "cast one of them",
-                column,
-                kept.frame[column].dtype,
-                target.frame[column].dtype,
-            )
-            return None
-    if not at_once:
-        return kept
-    first = pl.lit(target.span[0], dtype=target.frame[Columns.Timestamp].dtype)
-    step = _STEPS.get(target.frame[Columns.Timestamp].dtype.base_type(), 1)
-    return kept.with_frame(kept.frame.with_columns((first - step).alias(Columns.Timestamp)))
 
 
 def _merge(target: InteractionLog, carried: Sequence[InteractionLog]) -> InteractionLog:

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 
 from rectransfer.columns import Columns
 from rectransfer.embeddings import EmbeddingTable
@@ -28,6 +28,7 @@ from rectransfer.ranking import (
 )
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.ground import Ground
+from rectransfer.recommend.pooled import pooled
 from rectransfer.recommend.profiles import profiles_of
 from rectransfer.recommend.views import SourceView
 from rectransfer.scene import Scene
@@ -44,6 +45,9 @@ _FEWEST: Final = 10
 
 _LATEST: Final = 100
 """Interactions of each shared user that the joint table goes on with."""
+
+_AT_ONCE: Final = 1_024
+"""Users whose scores of all items are in memory at once."""
 
 TARGET: Final = "target"
 """What the signals of the target's own table are called by."""
@@ -107,18 +111,9 @@ def learn(ground: Ground, config: RecommenderConfig, users: Vocabulary, chosen: 
     if ground.shares_users:  # what they did elsewhere long ago would only take time
         merged = merged.with_frame(merged.frame.group_by(Columns.User, maintain_order=True).tail(_LATEST))
     lead = _lead(ground, chosen, left_out)
-    pooled = _pooled(lead, counts, own.users)
+    both = pooled(lead, counts, followed, own.users)
     start = _start(lead, merged, ground)
-    joint = _evidence(
-        JOINT,
-        merged,
-        ground,
-        config,
-        counts=pooled,
-        weights=solve_neighbours(pooled, lead.pretrained.l2),
-        transitions=followed if lead.taken is None else _followed(lead, followed),
-        start=start,
-    )
+    joint = _evidence(JOINT, merged, ground, config, **both._asdict(), start=start)
     if start is not None and joint.known.any():
         joint = _over(lead.evidence, joint)
     fine_tuned = {
@@ -153,8 +148,12 @@ def _foreseen(weights: Neighbours | None, left_out: Examples) -> float:
     """NDCG@10 of item-item weights on users left out."""
     if weights is None:
         return 0.0
-    ranks = rank_relevant(weights.scores(left_out.counts), left_out.relevant, left_out.seen)
-    return float(Ndcg(10).per_user(ranks).mean())
+    found = []
+    for start in range(0, len(left_out), _AT_ONCE):
+        some = left_out.take(np.arange(start, min(start + _AT_ONCE, len(left_out))))
+        ranks = rank_relevant(weights.scores(some.counts), some.relevant, some.seen)
+        found.append(Ndcg(10).per_user(ranks))
+    return float(np.concatenate(found).mean())
 
 
 def _counts(log: InteractionLog, ground: Ground) -> csr_array:
@@ -165,32 +164,6 @@ def _counts(log: InteractionLog, ground: Ground) -> csr_array:
 def _transitions(log: InteractionLog, ground: Ground) -> Transitions:
     histories = Histories.from_log(log, ground.items)
     return count_transitions(histories.owners, histories.steps, histories.items, len(ground.items))
-
-
-def _followed(view: SourceView, own: Transitions) -> Transitions:
-    """A source's transitions and the target's."""
-    found = view.evidence.transitions
-    return own if found is None else found.plus(own)
-
-
-def _pooled(view: SourceView, counts: csr_array, users: Vocabulary) -> csr_array:
-    """A source's counts and the target's, a row for each user of either."""
-    if view.taken is None:
-        return counts
-    rows = view.users.rows(users.ids) if view.bridges.by_users else None
-    n = view.taken.shape[0]
-    places = np.arange(n, n + counts.shape[0])
-    if rows is not None:
-        places = np.where(rows >= 0, rows, places)
-    taken, own = coo_array(view.taken), coo_array(counts)
-    pooled = csr_array(
-        (
-            np.concatenate([taken.data, own.data]),
-            (np.concatenate([taken.row, places[own.row]]), np.concatenate([taken.col, own.col])),
-        ),
-        shape=(n + counts.shape[0], counts.shape[1]),
-    )
-    return csr_array(pooled[np.flatnonzero(np.diff(pooled.indptr))])
 
 
 def _own_weights(
@@ -235,18 +208,18 @@ def _evidence(
 ) -> Evidence:
     """A table over a log's sequences, with item-item weights and popularity.
 
-    Training goes on from `start`, where there is one.
+    Training goes on from `start`, where there is one; a log too thin to have pairs leaves that as it is.
     """
     buyers = np.bincount(counts.indices, minlength=len(ground.items))
     popularity = np.log1p(buyers).astype(np.float32)
     by = "session" if log.has_sessions else "user"
     how = config.item2vec if start is None else replace(config.item2vec, dimensions=start.dimensions)
+    table = start
     try:
         cut = sequences(log, ground.items, by=by)  # type: ignore[arg-type]  # one of the two
         table = how.fit(cut, start=start)
-    except InputError as error:  # too thin to have pairs: the other signals carry on without a table
-        logger.info("no %s table: %s", name, error)
-        table = None
+    except InputError as error:  # too thin to have pairs: what there was before carries on
+        logger.info("no %s table is learned: %s", name, error)
     return lay_out(name, table, ground.items, popularity=popularity, weights=weights, transitions=transitions)
 
 

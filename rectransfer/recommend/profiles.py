@@ -51,7 +51,7 @@ def as_they_were(scene: Scene, ground: Ground) -> Scene:
     source whose histories aren't there, can't be taken back.
     """
     view, profiles = ground.sharing, scene.profiles
-    if view is None or profiles is None or not view.carried:
+    if view is None or profiles is None or view.carried is None:
         return scene
     if view.pretrained.users.method != "pooled" or view.knows_any(ground.on_sale):
         return scene
@@ -80,15 +80,15 @@ def profiles_of(
         counts: How often each of them took each item in the target, shape `(len(here), n_items)`.
     """
     view = ground.sharing
-    if view is None or not (view.carried or view.knows_any(ground.on_sale)):
+    if view is None or (view.carried is None and not view.knows_any(ground.on_sale)):
         return None
     users, leanings = view.pretrained.users, _leanings(view, ground, here, counts)
     if users.method == "pooled" and joint is not None and users.dimensions == joint.contexts.shape[1]:
         return Profiles(users.vocabulary, users.vectors, joint.contexts, leanings)
     contexts = np.zeros((len(ground.items), users.dimensions), np.float32)
-    if users.items.dtype == ground.items.dtype:
-        rows = users.items.rows(ground.items.ids)
-        contexts[rows >= 0] = users.contexts[rows[rows >= 0]]
+    known = np.flatnonzero(view.rows >= 0)
+    theirs = users.items.rows(view.pretrained.items.vocabulary.take(view.rows[known]))
+    contexts[known[theirs >= 0]] = users.contexts[theirs[theirs >= 0]]
     return Profiles(users.vocabulary, users.vectors, contexts, leanings)
 
 

@@ -1,7 +1,7 @@
 """The recommender: fit on a thin target, recommend, save, load."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from rectransfer.recommend.scores import Scores
 from rectransfer.recommend.state import State
 from rectransfer.recommend.store import KIND, read
 from rectransfer.scene import Ranked
+from rectransfer.transfer.link import Link
 
 __all__ = ["OnUnknownUsers", "Recommender", "load_recommender"]
 
@@ -84,7 +85,7 @@ class Recommender(Explains, Scores):
         target: InteractionLog,
         *,
         items: Iterable[str] | Iterable[int] | None = None,
-        link: pl.DataFrame | Mapping[str, str] | Mapping[int, int] | None = None,
+        link: Link | Sequence[Link | None] | None = None,
         min_coverage: float = 0.05,
         progress: bool = False,
     ) -> "Recommender":
@@ -95,7 +96,8 @@ class Recommender(Explains, Scores):
             items: Ids of the catalogue on sale, as far as the log doesn't have them yet. By default only the
                 log's items are recommended. What nobody could have taken here yet costs at the gate: whoever
                 recommends it there is wrong.
-            link: Target item ids to source item ids, where the two name their items differently.
+            link: Target item ids to source item ids, where the two name their items differently. Of several
+                sources a list, one for each, None where ids are equal; one that is given alone is for all.
             min_coverage: The share of the target's interactions (or users) that a source has to reach.
             progress: Whether to show the stages.
 

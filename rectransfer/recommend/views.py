@@ -1,10 +1,11 @@
 """A source as the target sees it: what it knows, in the rows of their common items."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.logs import InteractionLog
@@ -17,6 +18,11 @@ from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["SourceView", "view_of"]
 
+Rows = npt.NDArray[np.int64]
+
+_COARSE: Final = 0.5
+"""Share of linked items that share their source item with others, above which a link is coarse."""
+
 
 @dataclass(frozen=True, eq=False)
 class SourceView:
@@ -28,9 +34,11 @@ class SourceView:
         evidence: Its arrays in the rows of the ground's items.
         bridges: What connects it to the target.
         ranker: Its ranker, the signals called by its name here.
-        carried: Whether what its users did there can stand beside the target's log.
+        rows: Its row for each of the ground's items, -1 where it has none, shape `(n_items,)`.
+        carried: What its users did there, as it stands beside the target's log; None where it can't.
         taken: How often each of its users took each of the ground's items, shape `(n_users, n_items)`; None
-            where the source keeps no counts, or a link leads from several items to one.
+            where the source keeps no counts, or a link leads from most items to one that others lead to,
+            too: it says what they are like rather than which they are.
         returns: How many of its users come back for each of the ground's items; None where it doesn't tell.
     """
 
@@ -39,7 +47,8 @@ class SourceView:
     evidence: Evidence
     bridges: Bridges
     ranker: Ranker
-    carried: bool
+    rows: Rows
+    carried: InteractionLog | None
     taken: csr_array | None
     returns: Returns | None
 
@@ -77,10 +86,11 @@ def view_of(
     one: Pretrained,
     target: InteractionLog,
     items: Vocabulary,
+    catalogue: Vocabulary,
     bridge: Bridges,
     link: Link | None,
     *,
-    carried: bool,
+    carried: InteractionLog | None,
 ) -> SourceView:
     """See a source from a target.
 
@@ -89,24 +99,21 @@ def view_of(
         one: The source.
         target: The target's log.
         items: The ground's.
+        catalogue: The target's, which are among them.
         bridge: What connects the two.
         link: Which of its items stand for which of the target's.
-        carried: Whether what its users did there can stand beside the target's log.
+        carried: What its users did there, as it stands beside the target's log.
     """
-    if bridge.by_items:
-        rows = align(one.items, target, vocabulary=items, link=link, min_coverage=0.0).rows
-        if link is not None:  # what users bring from the source has the source's own ids
-            own = one.items.vocabulary.rows(items.ids)
-            rows = np.where(rows >= 0, rows, own)
-    elif one.items.vocabulary.dtype == items.dtype:
-        rows = one.items.vocabulary.rows(items.ids)
-    else:
-        rows = np.full(len(items), -1, np.int64)
+    rows = _rows(one.items, target, items, catalogue, link)
     known = rows >= 0
     popularity = np.zeros(len(items), np.float32)
     popularity[known] = one.popularity[rows[known]]
-    taken, weights = _taken(one, rows), None
-    if taken is not None:
+    sharing = _sharing(rows)
+    coarse = bool(sharing.sum() > _COARSE * len(sharing))
+    taken, weights = None, None
+    if one.taken is not None:
+        counted = _split if sharing.any() and not coarse else _copied
+        taken = counted(one.taken, rows)
         weights = solve_neighbours(taken, one.l2)
     elif one.weights is not None:
         weights = one.weights.moved(rows)
@@ -122,17 +129,49 @@ def view_of(
     ranker = Ranker(
         tuple(f"{name}.{signal.partition('.')[2]}" for signal in one.ranker.names), one.ranker.hidden
     ).load_arrays(one.ranker.arrays())
-    if len(np.unique(rows[known])) < known.sum():
-        taken = None  # a source item that several items stand for doesn't say how often each of them is taken
     returns = None if one.habits is None else one.habits.returns.moved(rows)
-    return SourceView(name, one, evidence, bridge, ranker, carried, taken, returns)
+    taken = None if coarse else taken
+    return SourceView(name, one, evidence, bridge, ranker, rows, carried, taken, returns)
 
 
-def _taken(one: Pretrained, rows: npt.NDArray[np.int64]) -> csr_array | None:
-    """A source's counts with a column for each of the ground's items."""
-    if one.taken is None:
-        return None
+def _rows(
+    table: EmbeddingTable, target: InteractionLog, items: Vocabulary, catalogue: Vocabulary, link: Link | None
+) -> Rows:
+    """The source's row for each of the ground's items; with a link only its pairs count for the target's."""
+    if table.vocabulary.dtype == items.dtype:
+        own = table.vocabulary.rows(items.ids)
+    else:
+        own = np.full(len(items), -1, np.int64)
+    if link is None:
+        return own
+    linked = align(table, target, vocabulary=catalogue, link=link, min_coverage=0.0).rows
+    here = catalogue.rows(items.ids)
+    return np.where(here >= 0, linked[here], own)
+
+
+def _sharing(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Which of the items that the source knows share its row with others, shape `(n_known,)`."""
+    found = rows[rows >= 0]
+    return np.asarray(np.bincount(found)[found] > 1)
+
+
+def _copied(taken: csr_array, rows: Rows) -> csr_array:
+    """A source's counts with a column for each of the ground's items, whoever else has the same."""
     known = np.flatnonzero(rows >= 0)
     ones = np.ones(len(known), np.float32)
-    moved = csr_array((ones, (rows[known], known)), shape=(one.taken.shape[1], len(rows)))
-    return csr_array(one.taken @ moved)
+    moved = csr_array((ones, (rows[known], known)), shape=(taken.shape[1], len(rows)))
+    return csr_array(taken @ moved)
+
+
+def _split(taken: csr_array, rows: Rows) -> csr_array:
+    """The same, but where items share a row, each user's count is of one of them, drawn."""
+    known = np.flatnonzero(rows >= 0)
+    sharing = known[np.argsort(rows[known], kind="stable")]  # those of one row side by side
+    n = np.bincount(rows[known], minlength=taken.shape[1])
+    first = np.cumsum(n) - n
+    found = coo_array(taken)
+    there = n[found.col] > 0
+    row, column = found.row[there], found.col[there]
+    drawn = np.random.default_rng(0).integers(n[column])
+    places = (row, sharing[first[column] + drawn])
+    return csr_array((found.data[there], places), shape=(taken.shape[0], len(rows)))

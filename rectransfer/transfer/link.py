@@ -54,6 +54,11 @@ def link_pairs(link: Link, target: Vocabulary, source: Vocabulary) -> pl.DataFra
 def _link_frame(link: Link) -> pl.DataFrame:
     if isinstance(link, Mapping):
         columns: tuple[Any, Any] = (list(link.keys()), list(link.values()))
+    elif not isinstance(link, pl.DataFrame):
+        raise InputError(
+            f"link is a {type(link).__module__}.{type(link).__name__}; expected a polars frame of "
+            f"{TARGET!r} and {SOURCE!r}, or a mapping of target ids to source ids"
+        )
     elif {TARGET, SOURCE} <= set(link.columns):
         columns = (link[TARGET], link[SOURCE])
     else:

@@ -15,8 +15,10 @@ from rectransfer.recommend import fit as fitting
 from rectransfer.recommend import measured as room
 from rectransfer.recommend.fit import _carried, _views
 from rectransfer.recommend.ground import prepare
-from rectransfer.recommend.learn import Chosen, _pooled, learn
+from rectransfer.recommend.learn import Chosen, learn
 from rectransfer.recommend.measured import measured
+from rectransfer.recommend.pooled import pooled
+from rectransfer.transitions import count_transitions
 from rectransfer.vocabulary import Vocabulary
 
 
@@ -60,12 +62,22 @@ def lesson(ground, tiny):
     return learn(ground, tiny, ground.target.users, Chosen(), 0)
 
 
+FOLLOWED = count_transitions(np.array([0, 0]), np.array([0, 1]), np.array([0, 1]), 3)
+NEVER = count_transitions(np.array([0]), np.array([0]), np.array([0]), 3)
+
+
 def view_of(taken, users, kind="both"):
     return SimpleNamespace(
+        evidence=SimpleNamespace(transitions=FOLLOWED),
+        pretrained=SimpleNamespace(l2=10.0),
         taken=None if taken is None else csr_array(np.array(taken, np.float32)),
         users=Vocabulary(pl.Series(users)),
         bridges=SimpleNamespace(by_users=kind in ("users", "both")),
     )
+
+
+def counts_of(view, own, users):
+    return pooled(view, own, NEVER, users).counts
 
 
 class TestPooled:
@@ -74,8 +86,8 @@ class TestPooled:
 
     def test_rows_of_a_shared_user_are_added_up(self):
         view = view_of(self.TAKEN, ["ann", "bob", "cat"])
-        pooled = _pooled(view, self.OWN, Vocabulary(pl.Series(["dan", "bob"])))
-        assert pooled.toarray().tolist() == [
+        found = counts_of(view, self.OWN, Vocabulary(pl.Series(["dan", "bob"])))
+        assert found.toarray().tolist() == [
             [2, 0, 1],
             [0, 3, 4],
             [1, 1, 0],
@@ -83,22 +95,28 @@ class TestPooled:
 
     def test_one_item_in_both_counts_once_and_more(self):
         view = view_of(self.TAKEN, ["ann", "bob", "cat"])
-        pooled = _pooled(view, self.OWN, Vocabulary(pl.Series(["ann", "eve"])))
-        assert pooled.toarray().tolist() == [[3, 1, 1], [0, 3, 0], [0, 0, 4]]
-        assert pooled.nnz == 5
+        found = counts_of(view, self.OWN, Vocabulary(pl.Series(["ann", "eve"])))
+        assert found.toarray().tolist() == [[3, 1, 1], [0, 3, 0], [0, 0, 4]]
+        assert found.nnz == 5
 
     def test_where_only_items_are_shared_equal_ids_are_other_people(self):
         view = view_of(self.TAKEN, ["ann", "bob", "cat"], kind="items")
-        pooled = _pooled(view, self.OWN, Vocabulary(pl.Series(["ann", "bob"])))
-        assert pooled.toarray().tolist() == [[2, 0, 1], [0, 3, 0], [1, 1, 0], [0, 0, 4]]
+        found = counts_of(view, self.OWN, Vocabulary(pl.Series(["ann", "bob"])))
+        assert found.toarray().tolist() == [[2, 0, 1], [0, 3, 0], [1, 1, 0], [0, 0, 4]]
 
     def test_without_counts_the_targets_are_all(self):
-        found = _pooled(view_of(None, ["ann"]), self.OWN, Vocabulary(pl.Series(["dan", "bob"])))
-        assert found.toarray().tolist() == self.OWN.toarray().tolist()
+        found = pooled(view_of(None, ["ann"]), self.OWN, NEVER, Vocabulary(pl.Series(["dan", "bob"])))
+        assert found.counts is self.OWN
+        assert found.transitions is NEVER
+
+    def test_what_came_after_what_is_added_up(self):
+        view = view_of(self.TAKEN, ["ann", "bob", "cat"])
+        found = pooled(view, self.OWN, FOLLOWED, Vocabulary(pl.Series(["dan", "bob"])))
+        assert found.transitions.totals.tolist() == (2 * FOLLOWED.totals).tolist()
 
     def test_what_goes_in_stays_as_it_was(self):
         view = view_of(self.TAKEN, ["ann", "bob", "cat"])
-        _pooled(view, self.OWN, Vocabulary(pl.Series(["ann", "eve"])))
+        counts_of(view, self.OWN, Vocabulary(pl.Series(["ann", "eve"])))
         assert tuple(map(tuple, view.taken.toarray())) == self.TAKEN
         assert self.OWN.toarray().tolist() == [[1, 1, 0], [0, 0, 4]]
 
