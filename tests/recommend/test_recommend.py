@@ -72,6 +72,18 @@ class TestUsers:
         with pytest.raises(InputError, match=r"pass a list of ids: \['u1'\]"):
             model.recommend(users="u1")
 
+    @pytest.mark.parametrize("make", [pl.DataFrame, pl.DataFrame.to_pandas, pl.DataFrame.to_dict])
+    @pytest.mark.parametrize("name", ["users", "items", "blocked"])
+    def test_tables_of_ids_are_refused_wherever_ids_come_in(self, model, target, tiny, make, name):
+        given = {name: make(pl.DataFrame({"user_id": target.users.ids[:1]}))}
+        calls = [model.recommend, *([] if name == "blocked" else [model.explain, model.reasons])]
+        for call in calls:
+            with pytest.raises(InputError, match=rf"{name} is a \w+; pass its column of ids"):
+                call(**given)
+        if name == "items":
+            with pytest.raises(InputError, match="items is a"):
+                Recommender(config=tiny).fit(target, **given)
+
     def test_ids_of_another_type_are_refused(self, model):
         with pytest.raises(InputError, match=r"Int64 ids .*are String"):
             model.recommend(users=[1, 2])
