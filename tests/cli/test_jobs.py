@@ -108,6 +108,52 @@ def test_numbers_as_ids_under_names_of_their_own(small: PlantedDomains, tmp_path
     assert (config["dimensions"], config["epochs"], config["deterministic"]) == (8, 2, True)
 
 
+def test_digits_in_text_files_are_text_where_the_ids_are(
+    home: Path, small: PlantedDomains, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, later = tmp_path / "target.csv", tmp_path / "later.csv"
+    for name, frame in {
+        "source": small.source.frame,
+        "target": small.target.frame,
+        "later": pl.read_parquet(home / "later.parquet"),
+    }.items():
+        digits = frame.with_columns(pl.col("user_id", "item_id").str.slice(1))
+        digits = digits.with_columns(pl.col("user_id", "item_id").str.strip_chars_start("0") + "0")
+        digits.write_parquet(tmp_path / f"{name}.parquet")
+        digits.write_csv(tmp_path / f"{name}.csv")
+    few = ("--dimensions", 8, "--epochs", 2)
+    assert run("pretrain", tmp_path / "source.parquet", "-o", tmp_path / "p", *few) == 0
+
+    assert run("fit", target, "--pretrained", tmp_path / "p", "-o", tmp_path / "m") == 0
+    for command in ("recommend", "explain"):
+        out = tmp_path / f"{command}.parquet"
+        assert run(command, tmp_path / "m", "-k", 1, "-o", out, "--history", later) == 0
+        assert pl.read_parquet(out)["user_id"].n_unique() == 30
+    assert run("evaluate", tmp_path / "m", "--test", later, "--history", target) == 0
+
+    numbers = tmp_path / "numbers.parquet"
+    pl.read_parquet(tmp_path / "later.parquet").cast({"item_id": pl.Int64}).write_parquet(numbers)
+    for option in ("--test", "--history"):
+        rest = ("--test", later) if option == "--history" else ()
+        capsys.readouterr()
+        assert run("evaluate", tmp_path / "m", *rest, option, numbers) == 2
+        assert "numbers.parquet: item_id is Int64 (for example " in capsys.readouterr().err
+
+
+def test_a_bridge_that_does_not_hold_names_options(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strange = pl.read_parquet(home / "target.parquet").with_columns(pl.col("user_id", "item_id") + "x")
+    strange.write_parquet(tmp_path / "strange.parquet")
+
+    where = ("--pretrained", home / "pretrained", "-o", tmp_path / "m")
+    assert run("fit", tmp_path / "strange.parquet", *where) == 2
+
+    said = capsys.readouterr().err
+    assert "strange.parquet: nothing to transfer over" in said
+    assert "pass --link FILE, or lower --min-coverage" in said
+
+
 def test_unknown_users(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     users = tmp_path / "users.txt"
     users.write_text("u00001\nnobody\n")
