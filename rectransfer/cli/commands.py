@@ -103,16 +103,19 @@ def _recommend(arguments: Namespace) -> None:
         path and read_ids(path, column, arguments.columns, kinds[column])
         for path, column in ((arguments.users, Columns.User), (arguments.items, Columns.Item))
     )
+    history = arguments.history and read_history(arguments.history, arguments, kinds)
     found = model.recommend(
         users,
         arguments.k,
-        history=arguments.history and read_history(arguments.history, arguments, kinds),
+        history=history,
         items=items,
         filter_viewed=arguments.filter_viewed,
         on_unknown_users=arguments.on_unknown_users,
     )
     write_table(found, arguments.output)
-    tables.show(tables.recommended(found, None if users is None else users.n_unique(), arguments.output))
+    asked = None if users is None else users.n_unique()
+    strange = model.unknown(users, history=history)
+    tables.show(tables.recommended(found, asked, strange, arguments.output))
 
 
 def _explain(arguments: Namespace) -> None:

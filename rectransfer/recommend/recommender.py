@@ -199,6 +199,25 @@ class Recommender(Explains, Scores):
             parts.append(state.popular(strangers, k, shut, allowed))
         return frame_of(state.items, who.users, parts)
 
+    def unknown(
+        self,
+        users: Iterable[Any] | None = None,
+        *,
+        history: InteractionLog | pl.DataFrame | None = None,
+    ) -> pl.Series:
+        """Those of some users of whom nothing is known: what they had here, in a source, or in `history`.
+
+        Args:
+            users: As in `recommend`.
+            history: Likewise.
+
+        Raises:
+            NotFittedError: `fit` has to come first.
+            InputError: Ids of another type.
+        """
+        who = asked(self._fitted, users, 1, history, "popular")
+        return who.users.take(np.flatnonzero(~who.known))
+
     def __repr__(self) -> str:
         if self._state is None:
             return f"Recommender({len(self.pretrained)} sources, not fitted)"

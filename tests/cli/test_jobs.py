@@ -162,6 +162,7 @@ def test_unknown_users(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
     assert run(*base) == 0
     assert pl.read_csv(out)["user_id"].to_list() == ["u00001"] * 2 + ["nobody"] * 2
+    assert "2 of 2, 1 of them unknown: best sellers" in capsys.readouterr().out
     assert run(*base, "--on-unknown-users", "skip") == 0
     assert pl.read_csv(out)["user_id"].to_list() == ["u00001"] * 2
     assert "1 of 2" in capsys.readouterr().out
@@ -213,15 +214,24 @@ def test_evaluate_prints_and_writes_the_same_numbers(
     assert f"{written['means']['ndcg@5']['mean']:.4f}" in line
 
 
-def test_evaluate_takes_the_histories_of_others(home: Path, tmp_path: Path) -> None:
+def test_evaluate_takes_the_histories_of_others(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     strangers = pl.col("user_id").str.replace("u", "x")
     for name in ("target", "later"):
         frame = pl.read_parquet(home / f"{name}.parquet").with_columns(strangers)
         frame.write_parquet(tmp_path / f"{name}.parquet")
-    files = ("--test", tmp_path / "later.parquet", "--history", tmp_path / "target.parquet")
+    test, history = ("--test", tmp_path / "later.parquet"), ("--history", tmp_path / "target.parquet")
 
-    assert run("evaluate", home / "model", *files, "--json", tmp_path / "test.json") == 0
-    assert json.loads((tmp_path / "test.json").read_text())["n_without_list"] == 0
+    assert run("evaluate", home / "model", *test, *history, "--json", tmp_path / "test.json") == 0
+    written = json.loads((tmp_path / "test.json").read_text())
+    assert (written["n_without_list"], written["n_unknown"]) == (0, 0)
+    assert "unknown" not in "".join(capsys.readouterr())
+
+    assert run("evaluate", home / "model", *test) == 0
+    said = capsys.readouterr()
+    assert "30 measured, 0 of them without a list, 30 unknown: best sellers" in said.out
+    assert "later.parquet: the model knows nothing of 30 of 30 users" in said.err
 
 
 def test_demo_shows_and_writes_the_result(

@@ -106,6 +106,32 @@ class Timed(Fixed):
     last_seen = pl.DataFrame({"user_id": ["u", "v"], "timestamp": [5, 5]})
 
 
+class Knowing(Fixed):
+    """Says whom it doesn't know."""
+
+    def unknown(self, users=None, *, history=None):
+        known = ["u", "v", *([] if history is None else history.users.ids)]
+        return users.filter(~users.is_in(known))
+
+
+def test_users_whom_the_model_does_not_know_are_counted_and_warned_of(caplog):
+    assert evaluate(Fixed(), TEST).n_unknown is None
+    assert evaluate(Knowing(), TEST, histories=log([("nobody", "h", 1)])).n_unknown == 0
+    assert not caplog.records
+    assert evaluate(Knowing(), TEST).n_unknown == 1
+    assert "nothing of 1 of 3 users, here or in a source, for example 'nobody'; they get best" in caplog.text
+
+
+def test_a_few_unknown_users_are_counted_and_not_warned_of(caplog):
+    class Most(Fixed):
+        def unknown(self, users=None, *, history=None):
+            return users.filter(users == "w0")
+
+    rows = [(f"w{number}", "c", 5) for number in range(10)]
+    assert evaluate(Most(), log(rows)).n_unknown == 1
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(("hidden", "warned"), [(2, True), (1, False), (0, False)])
 def test_a_test_of_hidden_rows_is_warned_of(hidden, warned, caplog):
     rows = [("u", "b", 4 if hidden > 0 else 6), ("v", "c", 4 if hidden > 1 else 6), ("nobody", "a", 1)]

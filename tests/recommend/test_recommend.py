@@ -121,6 +121,14 @@ class TestUnknownUsers:
         with pytest.raises(KeyError):
             model.recommend(users=["nobody"], on_unknown_users="raise")
 
+    def test_who_is_unknown(self, model, target, strangers):
+        known, new = target.users.ids[0], strangers.users.ids[0]
+        assert model.unknown().to_list() == []
+        assert model.unknown(["nobody", known, new]).to_list() == ["nobody", new]
+        assert model.unknown(["nobody", known, new], history=strangers).to_list() == ["nobody"]
+        with pytest.raises(NotFittedError):
+            Recommender().unknown()
+
     def test_another_word_is_refused(self, model):
         with pytest.raises(InputError, match="on_unknown_users='ignore'"):
             model.recommend(on_unknown_users="ignore")
