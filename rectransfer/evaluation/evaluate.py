@@ -9,7 +9,7 @@ import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
-from rectransfer.logs import InteractionLog
+from rectransfer.logs import InteractionLog, require_log
 from rectransfer.metrics import (
     CatalogueCoverage,
     HitRate,
@@ -128,9 +128,17 @@ def evaluate(
         seed: Of the intervals.
 
     Raises:
-        InputError: Nothing is left in the test, fewer than two users are, none of its items is in the
-            catalogue, ids differ in type, or `k` is below 1.
+        InputError: What isn't a model or a log; nothing is left in the test, fewer than two users are, none
+            of its items is in the catalogue, ids differ in type, or `k` is below 1.
     """
+    if not hasattr(model, "recommend"):
+        raise InputError(
+            f"evaluate(model) takes a fitted model, got a {type(model).__name__}; "
+            "rectransfer.load_recommender(folder) reads one"
+        )
+    require_log(test, "evaluate(test)")
+    if histories is not None:
+        require_log(histories, "evaluate(histories)")
     metrics: tuple[Metric, ...] = (Ndcg(k), Recall(k), Precision(k), Map(k), Mrr(k), HitRate(k))
     key = [Columns.User, Columns.Item]
     viewed = [model.taken.select(key), *([] if histories is None else [histories.frame.select(key)])]

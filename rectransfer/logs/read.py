@@ -14,7 +14,7 @@ from rectransfer.logs.interaction_log import InteractionLog
 from rectransfer.logs.naming import choose_columns
 from rectransfer.logs.normalise import to_polars
 
-__all__ = ["expand_files", "read_log", "scan_log"]
+__all__ = ["are_paths", "expand_files", "read_log", "scan_log"]
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def read_log(
         InteractionLog('clicks.csv': 2 rows, 1 users, 2 items,
                        from 2024-05-01 00:00:00 to 2024-05-02 00:00:00)
     """
-    if _are_paths(data):
+    if are_paths(data):
         lazy = scan_log(data, columns=columns, parse_timestamps=parse_timestamps)
         name = name or (Path(data).name if isinstance(data, str | Path) else f"{len(data)} files")
         return InteractionLog.from_frame(_collect(lazy, name), name=name)
@@ -102,7 +102,8 @@ def scan_log(
     return _parsed(typed, parse_timestamps) if parse_timestamps else typed
 
 
-def _are_paths(data: Any) -> bool:
+def are_paths(data: Any) -> bool:
+    """Whether it names files, and isn't what they hold."""
     if isinstance(data, str | Path):
         return True
     return isinstance(data, list | tuple) and all(isinstance(part, str | Path) for part in data)

@@ -83,6 +83,18 @@ def test_nothing_new_and_other_types_are_refused():
         evaluate(Fixed(), log([("u", 1, 5), ("v", 2, 5)]))
 
 
+def test_what_is_no_model_and_no_log_is_refused():
+    with pytest.raises(
+        InputError, match=r"evaluate\(model\) takes a fitted model, got a str; .*load_recommender"
+    ):
+        evaluate("store-12", TEST)
+    for test in (TEST.frame, "later.parquet"):
+        with pytest.raises(InputError, match=r"evaluate\(test\) takes an InteractionLog, .*read_log"):
+            evaluate(Fixed(), test)
+    with pytest.raises(InputError, match=r"evaluate\(histories\) takes an InteractionLog"):
+        evaluate(Fixed(), TEST, histories=TEST.frame)
+
+
 def test_a_test_with_nothing_on_sale_is_refused():
     words = (
         r"none of the 2 items that its users have new \(for example 'y'\) is among the 8 of the model's "
