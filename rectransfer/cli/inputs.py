@@ -13,7 +13,7 @@ import polars.exceptions
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, read_log, scan_log
-from rectransfer.logs.read import expand_files
+from rectransfer.logs.read import expand_files, remedy_for
 from rectransfer.vocabulary import as_ids
 
 __all__ = [
@@ -284,4 +284,4 @@ def _require_file(path: Path) -> None:
 def _unreadable(path: Path, error: Exception) -> InputError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     first = (reason.strip().splitlines() or [type(error).__name__])[0][:200]
-    return InputError(f"{path} cannot be read ({first}); is it damaged or cut short?")
+    return InputError(f"{path} cannot be read ({first}); {remedy_for(error)}")

@@ -91,7 +91,10 @@ def _suggestion(missing: Sequence[str], present: Sequence[str]) -> str:
     guesses = {guess: ours for ours in missing if (guess := _guess(ours, present))}
     example = guesses or {"your_name": missing[0]}
     option = ",".join(f"{theirs}={ours}" for theirs, ours in example.items())
-    return f"name them, for example columns={example}, or on the command line --columns {shlex.quote(option)}"
+    return (
+        f"name them where the log is read: read_log(..., columns={example}), and so spill_log, or on the "
+        f"command line --columns {shlex.quote(option)}"
+    )
 
 
 def _guess(ours: str, present: Sequence[str]) -> str | None:

@@ -122,9 +122,9 @@ def test_missing_columns_are_named_and_guessed():
         InteractionLog.from_frame(frame)
     assert str(caught.value) == (
         "log: no column 'user_id', 'item_id', 'timestamp'; the columns are 'household_id', 'productId', "
-        "'transaction_timestamp'; name them, for example columns={'household_id': 'user_id', "
-        "'productId': 'item_id', 'transaction_timestamp': 'timestamp'}, or on the command line --columns "
-        "household_id=user_id,productId=item_id,transaction_timestamp=timestamp"
+        "'transaction_timestamp'; name them where the log is read: read_log(..., columns={'household_id': "
+        "'user_id', 'productId': 'item_id', 'transaction_timestamp': 'timestamp'}), and so spill_log, or on "
+        "the command line --columns household_id=user_id,productId=item_id,transaction_timestamp=timestamp"
     )
     with pytest.raises(InputError, match=r"no column 'item_id'; .*columns={'your_name': 'item_id'}"):
         InteractionLog.from_frame(pl.DataFrame({"user_id": [1], "xyz": [2], "timestamp": [1]}))
