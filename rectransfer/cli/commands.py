@@ -123,6 +123,7 @@ def _explain(arguments: Namespace) -> None:
     require_table(arguments.output)
     from rectransfer.explain import Explanations, reason_frame, reasons_for
     from rectransfer.recommend import load_recommender
+    from rectransfer.recommend.explaining import called
 
     model = load_recommender(arguments.model)
     kinds = model.taken.schema
@@ -131,11 +132,12 @@ def _explain(arguments: Namespace) -> None:
         for path, column in ((arguments.users, Columns.User), (arguments.items, Columns.Item))
     )
     titles = arguments.titles and read_titles(arguments.titles, arguments.columns, kinds[Columns.Item])
+    known = called(model.state, titles, str(arguments.titles))
 
     def words(part: Explanations) -> pl.DataFrame:
         if arguments.by != "reasons":
             return part.frame(arguments.by)
-        return reason_frame(part, reasons_for(part, titles=titles))
+        return reason_frame(part, reasons_for(part, titles=known))
 
     found = model.explain_batches(
         users,
