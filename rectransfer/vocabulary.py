@@ -1,6 +1,6 @@
 """Ids of users or items, and the rows that stand for them in matrices."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -157,7 +157,8 @@ def as_ids(ids: pl.Series | Iterable[Any], column: str, *, nulls: bool = False) 
         nulls: Whether a null may stand among them.
 
     Raises:
-        InputError: The ids are of another type (floats, mixed, dates), too large for 64 bits, or null.
+        InputError: The ids are of another type (floats, mixed, dates), too large for 64 bits, or null; or a
+            single id or a whole table was given.
 
     Examples:
         >>> as_ids(pl.Series([7, 9], dtype=pl.UInt16), "item_id").dtype
@@ -202,6 +203,12 @@ def first_rows(bad: pl.Series, shown: int = 5) -> str:
 def _as_series(ids: pl.Series | Iterable[Any], column: str) -> pl.Series:
     if isinstance(ids, pl.Series):
         return ids
+    if isinstance(ids, str | int | np.integer):
+        raise InputError(f"{column}={ids!r} is one id; pass a list of ids: [{ids!r}]")
+    if isinstance(ids, pl.DataFrame | pl.LazyFrame | Mapping) or hasattr(ids, "columns"):
+        # of pandas and Arrow, too: what they iterate over isn't ids
+        kind, name = type(ids).__name__, "user_id" if "user" in column else "item_id"
+        raise InputError(f"{column} is a {kind}; pass its column of ids, for example frame[{name!r}]")
     values = list(ids.tolist() if isinstance(ids, np.ndarray) else ids)
     try:
         return pl.Series(column, values, strict=True)

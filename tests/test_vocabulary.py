@@ -100,6 +100,30 @@ def test_ids_of_other_types_are_refused(ids, message):
         Vocabulary.from_ids(ids)
 
 
+def _lazy(frame):
+    return frame.lazy()
+
+
+def _pandas(frame):
+    return frame.to_pandas()
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, _lazy, _pandas, pl.DataFrame.to_arrow, pl.DataFrame.to_dict])
+def test_a_table_is_not_read_as_the_names_of_its_columns(make):
+    table = make(pl.DataFrame({"user_id": ["a", "b"]}))
+    with pytest.raises(InputError, match=r"users is a \w+; pass its column of ids, .*frame\['user_id'\]"):
+        as_ids(table, "users")
+    for take in (Vocabulary.from_ids, Vocabulary.from_ids(["a"]).rows):
+        with pytest.raises(InputError, match="pass its column of ids"):
+            take(table)
+
+
+@pytest.mark.parametrize("one", ["ab", 7, np.int64(7)])
+def test_one_id_is_no_list_of_them(one):
+    with pytest.raises(InputError, match="is one id; pass a list of ids"):
+        Vocabulary.from_ids(one)
+
+
 def test_repeated_ids_are_refused_by_the_constructor():
     with pytest.raises(InputError, match="2 of 4 ids repeat an earlier one, for example 7"):
         Vocabulary(pl.Series([7, 7, 8, 7]))

@@ -5,17 +5,19 @@ What learns is imported only when the output can be written.
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from rectransfer.cli import tables
 from rectransfer.cli.inputs import (
+    as_known,
     read_catalogue,
     read_history,
     read_ids,
+    read_later,
     read_link,
     read_logs,
     read_titles,
@@ -29,7 +31,10 @@ from rectransfer.cli.outputs import (
     write_table,
 )
 from rectransfer.columns import Columns
-from rectransfer.errors import InputError
+from rectransfer.errors import CoverageError, InputError
+
+if TYPE_CHECKING:  # loads what learns
+    from rectransfer.pretrained import Pretrained
 
 __all__ = ["COMMANDS"]
 
@@ -62,16 +67,29 @@ def _fit(arguments: Namespace) -> None:
     from rectransfer.pretrained import load_pretrained
     from rectransfer.recommend import Recommender
 
-    target = read_logs(arguments.logs, arguments)
+    sources = [load_pretrained(folder) for folder in arguments.pretrained]
+    target = as_known(read_logs(arguments.logs, arguments), arguments.logs, _ids_of(sources, arguments.link))
     kind = target.frame.schema[Columns.Item]
     items = arguments.items and read_ids(arguments.items, Columns.Item, arguments.columns, kind)
-    sources = [load_pretrained(folder) for folder in arguments.pretrained]
     link = arguments.link and read_link(arguments.link, kind, sources[0].items.vocabulary.dtype)
-    model = Recommender(sources, seed=arguments.seed).fit(
-        target, items=items, link=link, min_coverage=arguments.min_coverage, progress=arguments.progress
-    )
+    model = Recommender(sources, seed=arguments.seed)
+    try:
+        model.fit(
+            target, items=items, link=link, min_coverage=arguments.min_coverage, progress=arguments.progress
+        )
+    except CoverageError as error:
+        words = str(error).replace("link={target id: source id}", "--link FILE")
+        raise CoverageError(f"{target.name}: {words.replace('min_coverage', '--min-coverage')}") from error
     model.save(arguments.output)
     tables.show(tables.fitted(model, target, arguments.output))
+
+
+def _ids_of(sources: Sequence["Pretrained"], link: Path | None) -> dict[str, pl.DataType]:
+    """The types of the sources' ids, as far as they agree; a link table has both spellings of an item."""
+    found = {Columns.User: {source.users.vocabulary.dtype for source in sources}}
+    if link is None:
+        found[Columns.Item] = {source.items.vocabulary.dtype for source in sources}
+    return {column: kinds.pop() for column, kinds in found.items() if len(kinds) == 1}
 
 
 def _recommend(arguments: Namespace) -> None:
@@ -85,16 +103,19 @@ def _recommend(arguments: Namespace) -> None:
         path and read_ids(path, column, arguments.columns, kinds[column])
         for path, column in ((arguments.users, Columns.User), (arguments.items, Columns.Item))
     )
+    history = arguments.history and read_history(arguments.history, arguments, kinds)
     found = model.recommend(
         users,
         arguments.k,
-        history=arguments.history and read_history(arguments.history, arguments),
+        history=history,
         items=items,
         filter_viewed=arguments.filter_viewed,
         on_unknown_users=arguments.on_unknown_users,
     )
     write_table(found, arguments.output)
-    tables.show(tables.recommended(found, None if users is None else users.n_unique(), arguments.output))
+    asked = None if users is None else users.n_unique()
+    strange = model.unknown(users, history=history)
+    tables.show(tables.recommended(found, asked, strange, arguments.output))
 
 
 def _explain(arguments: Namespace) -> None:
@@ -102,6 +123,7 @@ def _explain(arguments: Namespace) -> None:
     require_table(arguments.output)
     from rectransfer.explain import Explanations, reason_frame, reasons_for
     from rectransfer.recommend import load_recommender
+    from rectransfer.recommend.explaining import called
 
     model = load_recommender(arguments.model)
     kinds = model.taken.schema
@@ -110,17 +132,18 @@ def _explain(arguments: Namespace) -> None:
         for path, column in ((arguments.users, Columns.User), (arguments.items, Columns.Item))
     )
     titles = arguments.titles and read_titles(arguments.titles, arguments.columns, kinds[Columns.Item])
+    known = called(model.state, titles, str(arguments.titles))
 
     def words(part: Explanations) -> pl.DataFrame:
         if arguments.by != "reasons":
             return part.frame(arguments.by)
-        return reason_frame(part, reasons_for(part, titles=titles))
+        return reason_frame(part, reasons_for(part, titles=known))
 
     found = model.explain_batches(
         users,
         items,
         arguments.k,
-        history=arguments.history and read_history(arguments.history, arguments),
+        history=arguments.history and read_history(arguments.history, arguments, kinds),
         on_unknown_users=arguments.on_unknown_users,
     )
     count = tables.Counted()
@@ -170,11 +193,12 @@ def _evaluate(arguments: Namespace) -> None:
     from rectransfer.recommend import load_recommender
 
     model = load_recommender(arguments.model)
+    kinds = model.taken.schema
     result = evaluate(
         model,
-        read_logs(arguments.test, arguments),
+        read_later(arguments.test, arguments, kinds),
         k=arguments.k,
-        histories=arguments.history and read_history(arguments.history, arguments),
+        histories=arguments.history and read_history(arguments.history, arguments, kinds),
         filter_viewed=arguments.filter_viewed,
         seed=arguments.seed,
     )
@@ -185,15 +209,17 @@ def _evaluate(arguments: Namespace) -> None:
 
 def _report(arguments: Namespace) -> None:
     """Write a page for product teams."""
+    from rectransfer.recommend import load_recommender
     from rectransfer.report import write_report
 
     require_new_file(arguments.output)
+    kinds = load_recommender(arguments.model).taken.schema
     result = write_report(
         arguments.model,
-        read_logs(arguments.test, arguments),
+        read_later(arguments.test, arguments, kinds),
         arguments.catalogue,
         arguments.output,
-        history=arguments.history and read_history(arguments.history, arguments),
+        history=arguments.history and read_history(arguments.history, arguments, kinds),
         columns=arguments.catalogue_columns,
         title=arguments.title,
         k=arguments.k,

@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,19 @@ import polars.exceptions
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, read_log, scan_log
+from rectransfer.logs.read import expand_files, remedy_for
 from rectransfer.vocabulary import as_ids
 
-__all__ = ["read_catalogue", "read_history", "read_ids", "read_link", "read_logs", "read_titles"]
+__all__ = [
+    "as_known",
+    "read_catalogue",
+    "read_history",
+    "read_ids",
+    "read_later",
+    "read_link",
+    "read_logs",
+    "read_titles",
+]
 
 _PARQUET: Final = (".parquet", ".pq")
 _SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
@@ -32,19 +43,51 @@ def read_logs(paths: Sequence[str], arguments: Namespace) -> InteractionLog:
     return _log(paths, arguments.columns, arguments)
 
 
-def read_history(paths: Sequence[str], arguments: Namespace) -> InteractionLog | None:
-    """As `read_logs`; None where there are no rows. What `--columns` calls the title isn't the history's."""
+def as_known(log: InteractionLog, paths: Sequence[str], like: Mapping[str, pl.DataType]) -> InteractionLog:
+    """A log with the ids of text files as text where others are: in such a file `7` may be either.
+
+    Args:
+        log: What was read; its numbers read back as they were written.
+        paths: From where.
+        like: The types of the ids that its own are compared with, by column.
+    """
+    if expand_files(paths)[0].suffix.lower() in _PARQUET:
+        return log
+    schema = log.frame.schema
+    numbers = [column for column, kind in like.items() if kind == pl.String and schema[column] == pl.Int64]
+    return replace(log, frame=log.frame.with_columns(pl.col(numbers).cast(pl.String)))
+
+
+def read_later(paths: Sequence[str], arguments: Namespace, like: Mapping[str, pl.DataType]) -> InteractionLog:
+    """As `read_logs`, with ids as a model's are.
+
+    Args:
+        paths: Files or folders.
+        arguments: How they are read.
+        like: The types of the model's ids, by column.
+
+    Raises:
+        InputError: Also where ids are of another type.
+    """
+    return _as_asked(read_logs(paths, arguments), paths, like)
+
+
+def read_history(
+    paths: Sequence[str], arguments: Namespace, like: Mapping[str, pl.DataType]
+) -> InteractionLog | None:
+    """As `read_later`; None where there are no rows. What `--columns` calls the title isn't the history's."""
     titles = getattr(arguments, "titles", None)
     columns = {
         theirs: ours for theirs, ours in (arguments.columns or {}).items() if not titles or ours != _TITLE
     }
     try:
-        return _log(paths, columns, arguments)
+        log = _log(paths, columns, arguments)
     except InputError:
         with suppress(InputError, *_PROBLEMS):
             if not scan_log(paths, columns=columns).select(pl.len()).collect().item():
                 return None
         raise
+    return _as_asked(log, paths, like)
 
 
 def read_ids(path: Path, column: str, columns: Mapping[str, str] | None, like: pl.DataType) -> pl.Series:
@@ -149,6 +192,19 @@ def _log(paths: Sequence[str], columns: Mapping[str, str] | None, arguments: Nam
     )
 
 
+def _as_asked(log: InteractionLog, paths: Sequence[str], like: Mapping[str, pl.DataType]) -> InteractionLog:
+    """A log whose ids are of the model's types."""
+    known = as_known(log, paths, like)
+    for column, kind in like.items():
+        ids = known.frame[column]
+        if ids.dtype != kind:
+            raise InputError(
+                f"{log.name}: {column} is {ids.dtype} (for example {ids[0]!r}), and {kind} in the log that "
+                "the model was fitted on; write these ids as that log has them"
+            )
+    return known
+
+
 def _lines(path: Path) -> list[str]:
     _require_file(path)
     try:
@@ -228,4 +284,4 @@ def _require_file(path: Path) -> None:
 def _unreadable(path: Path, error: Exception) -> InputError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     first = (reason.strip().splitlines() or [type(error).__name__])[0][:200]
-    return InputError(f"{path} cannot be read ({first}); is it damaged or cut short?")
+    return InputError(f"{path} cannot be read ({first}); {remedy_for(error)}")

@@ -69,11 +69,15 @@ def fitted(model: "Recommender", target: InteractionLog, folder: Path) -> Render
     return Group(contenders, _facts(**facts)) if verdict.contenders else _facts(**facts)
 
 
-def recommended(recommendations: pl.DataFrame, asked: int | None, file: Path) -> RenderableType:
-    """How many rows went where."""
-    users = recommendations[Columns.User].n_unique()
+def recommended(
+    recommendations: pl.DataFrame, asked: int | None, strange: pl.Series, file: Path
+) -> RenderableType:
+    """How many rows went where, and who of them is `strange` to the model."""
+    users = recommendations[Columns.User].unique()
     of = "" if asked is None else f" of {asked:,}"
-    return _facts(users=f"{users:,}{of}", rows=f"{recommendations.height:,}", saved=str(file))
+    n = users.is_in(strange.implode()).sum()
+    best = f", {n:,} of them unknown: best sellers" if n else ""
+    return _facts(users=f"{users.len():,}{of}{best}", rows=f"{recommendations.height:,}", saved=str(file))
 
 
 class Counted:
@@ -115,8 +119,9 @@ def evaluated(result: "Evaluation", file: Path | None) -> RenderableType:
     table = Table("metric", Column("mean", justify="right"), Column("95 % interval", justify="right"))
     for metric, mean, low, high in result.table().iter_rows():
         table.add_row(metric, f"{mean:.4f}", "" if low is None else f"{low:.4f} – {high:.4f}")
+    strange = f", {result.n_unknown:,} unknown: best sellers" if result.n_unknown else ""
     facts = {
-        "users": f"{result.n_users:,} measured, {result.n_without_list:,} of them without a list",
+        "users": f"{result.n_users:,} measured, {result.n_without_list:,} of them without a list{strange}",
         "pairs": f"{result.n_relevant:,} to be found; {result.n_viewed:,} left out, which users had before",
     }
     if file is not None:

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import polars as pl
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
-from rectransfer.logs import InteractionLog
+from rectransfer.logs import InteractionLog, require_log
 from rectransfer.metrics import (
     CatalogueCoverage,
     HitRate,
@@ -29,6 +29,9 @@ from rectransfer.vocabulary import Vocabulary
 __all__ = ["Evaluation", "Recommends", "evaluate", "require_on_sale"]
 
 logger = logging.getLogger(__name__)
+
+_MANY: Final = 0.1
+"""The share of users above which those whom the model doesn't know are warned of."""
 
 
 class Recommends(Protocol):
@@ -69,6 +72,8 @@ class Evaluation:
         n_relevant: Pairs of user and item to be found.
         n_viewed: Pairs of the test that the users had before, which were left out.
         n_without_list: Users who were measured and got no list; they count 0.
+        n_unknown: Users who were measured and of whom the model knows nothing, here or in a source: a
+            `Recommender` gives them best sellers. None for models that don't say.
     """
 
     k: int
@@ -79,6 +84,7 @@ class Evaluation:
     n_relevant: int
     n_viewed: int
     n_without_list: int
+    n_unknown: int | None = None
 
     def table(self) -> pl.DataFrame:
         """`metric`, `mean`, `low` and `high`; coverage and novelty have no interval."""
@@ -109,7 +115,8 @@ def evaluate(
     Pairs that a user had before (in the log that the model was fitted on, or in `histories`) are left out of
     the lists and of the test, unless `filter_viewed` is False. Items outside the catalogue stay in, as
     misses; so do users whom the model gives no list. A test that hides random rows asks another question than
-    models answer that know the order, which foretell what comes next: a warning says so.
+    models answer that know the order, which foretell what comes next: a warning says so. So it does where
+    the model knows nothing of more than one in ten users.
 
     Args:
         model: Fitted.
@@ -121,9 +128,17 @@ def evaluate(
         seed: Of the intervals.
 
     Raises:
-        InputError: Nothing is left in the test, fewer than two users are, none of its items is in the
-            catalogue, ids differ in type, or `k` is below 1.
+        InputError: What isn't a model or a log; nothing is left in the test, fewer than two users are, none
+            of its items is in the catalogue, ids differ in type, or `k` is below 1.
     """
+    if not hasattr(model, "recommend"):
+        raise InputError(
+            f"evaluate(model) takes a fitted model, got a {type(model).__name__}; "
+            "rectransfer.load_recommender(folder) reads one"
+        )
+    require_log(test, "evaluate(test)")
+    if histories is not None:
+        require_log(histories, "evaluate(histories)")
     metrics: tuple[Metric, ...] = (Ndcg(k), Recall(k), Precision(k), Map(k), Mrr(k), HitRate(k))
     key = [Columns.User, Columns.Item]
     viewed = [model.taken.select(key), *([] if histories is None else [histories.frame.select(key)])]
@@ -140,6 +155,7 @@ def evaluate(
         )
     require_on_sale(test, new[Columns.Item].unique().sort(), model.catalogue)
     _warn_of_hidden_rows(model, test, new)
+    n_unknown = _unknown(model, test, users, histories)
     lists = model.recommend(users, k, history=histories, filter_viewed=filter_viewed)
     ranks = ranks_from_lists(lists, new)
     novelty = Novelty(k)
@@ -153,6 +169,7 @@ def evaluate(
         n_relevant=new.height,
         n_viewed=pairs.height - new.height,
         n_without_list=int((Vocabulary.from_ids(lists[Columns.User]).rows(users) < 0).sum()),
+        n_unknown=n_unknown,
     )
 
 
@@ -174,6 +191,26 @@ def _warn_of_hidden_rows(model: Recommends, test: InteractionLog, new: pl.DataFr
             f"{n:,}",
             f"{of:,}",
         )
+
+
+def _unknown(
+    model: Recommends, test: InteractionLog, users: pl.Series, histories: InteractionLog | None
+) -> int | None:
+    """How many of the users the model doesn't know; a warning where these are many."""
+    unknown = getattr(model, "unknown", None)
+    if unknown is None:
+        return None
+    strange: pl.Series = unknown(users, history=histories)
+    if strange.len() > _MANY * users.len():
+        logger.warning(
+            "%s: the model knows nothing of %s of %s users, here or in a source, for example %r; they get "
+            "best sellers. Are ids spelt as in its log? What new users did before the test is histories=",
+            test.name,
+            f"{strange.len():,}",
+            f"{users.len():,}",
+            strange[0],
+        )
+    return strange.len()
 
 
 def require_on_sale(test: InteractionLog, items: pl.Series, catalogue: Vocabulary) -> None:

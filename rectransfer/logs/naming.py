@@ -35,7 +35,8 @@ def choose_columns(present: Sequence[str], columns: Mapping[str, str] | None = N
         Our name to the caller's, in our order: user, item, timestamp, then weight and session if present.
 
     Raises:
-        InputError: A column is missing, or `columns` names one that isn't there, or one of ours twice.
+        InputError: A column is missing or there twice, or `columns` names one that isn't there, or one of
+            ours twice.
 
     Examples:
         >>> choose_columns(["household_id", "item_id", "timestamp"], {"household_id": "user_id"})
@@ -53,6 +54,8 @@ def choose_columns(present: Sequence[str], columns: Mapping[str, str] | None = N
             f"no column {_listed(missing)}; the columns are {_listed(present)}; "
             f"{_suggestion(missing, present)}"
         )
+    if twice := [theirs for theirs in chosen.values() if list(present).count(theirs) > 1]:
+        raise InputError(f"several columns are called {twice[0]!r}; keep one of them, or rename the others")
     if dropped := [name for name in present if name not in chosen.values()]:
         logger.debug("columns not used: %s", ", ".join(dropped))
     return chosen
@@ -60,6 +63,11 @@ def choose_columns(present: Sequence[str], columns: Mapping[str, str] | None = N
 
 def _checked_mapping(present: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
     ours = (*REQUIRED, *OPTIONAL)
+    if not isinstance(columns, Mapping):
+        raise InputError(
+            f"columns is a {type(columns).__name__}; it maps your names to ours: "
+            f"columns={{'household_id': {Columns.User!r}}}"
+        )
     if (
         columns
         and all(key in ours for key in columns)
@@ -83,7 +91,10 @@ def _suggestion(missing: Sequence[str], present: Sequence[str]) -> str:
     guesses = {guess: ours for ours in missing if (guess := _guess(ours, present))}
     example = guesses or {"your_name": missing[0]}
     option = ",".join(f"{theirs}={ours}" for theirs, ours in example.items())
-    return f"name them, for example columns={example}, or on the command line --columns {shlex.quote(option)}"
+    return (
+        f"name them where the log is read: read_log(..., columns={example}), and so spill_log, or on the "
+        f"command line --columns {shlex.quote(option)}"
+    )
 
 
 def _guess(ours: str, present: Sequence[str]) -> str | None:

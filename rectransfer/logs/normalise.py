@@ -41,6 +41,8 @@ def to_polars(data: Any, columns: Mapping[str, str] | None = None) -> tuple[pl.D
         frame = pl.from_arrow(data.select(list(chosen.values())))
         assert isinstance(frame, pl.DataFrame)  # noqa: S101 (a table never becomes a series)
         return frame, chosen
+    if make == "rectransfer.InteractionLog":
+        raise InputError("it is an InteractionLog already; use it as it is, or give its frame: log.frame")
     raise InputError(
         f"a log is made from a polars, pandas or pyarrow table, got {make}; polars.DataFrame(data) takes "
         "dicts and lists"

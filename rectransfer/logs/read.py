@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,13 +15,17 @@ from rectransfer.logs.interaction_log import InteractionLog
 from rectransfer.logs.naming import choose_columns
 from rectransfer.logs.normalise import to_polars
 
-__all__ = ["expand_files", "read_log", "scan_log"]
+__all__ = ["are_paths", "expand_files", "read_log", "remedy_for", "scan_log"]
 
 logger = logging.getLogger(__name__)
 
 _PARQUET: Final = (".parquet", ".pq")
 _SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
 _READABLE: Final = (*_PARQUET, *_SEPARATORS)
+_UNGUESSED: Final = "could not find an appropriate format"
+_NAME_THE_FORMAT: Final = (
+    "name the format: parse_timestamps='%d.%m.%Y %H:%M', or on the command line --timestamp-format"
+)
 _PROBLEMS: Final = (polars.exceptions.PolarsError, OSError, UnicodeDecodeError)
 
 
@@ -57,16 +62,19 @@ def read_log(
         InteractionLog('clicks.csv': 2 rows, 1 users, 2 items,
                        from 2024-05-01 00:00:00 to 2024-05-02 00:00:00)
     """
-    if _are_paths(data):
-        lazy = scan_log(data, columns=columns, parse_timestamps=parse_timestamps)
+    if are_paths(data):
+        lazy = scan_log(data, columns=columns)
         name = name or (Path(data).name if isinstance(data, str | Path) else f"{len(data)} files")
-        return InteractionLog.from_frame(_collect(lazy, name), name=name)
+        try:
+            return InteractionLog.from_frame(_collect(lazy, name, parse_timestamps), name=name)
+        except InputError as error:
+            raise InputError(f"{error}{_where_nulls_are(data, columns)}") from error
     name = name or "log"
     if not parse_timestamps:
         return InteractionLog.from_frame(data, columns=columns, name=name)
     frame, chosen = to_polars(data, columns)
     named = frame.lazy().select(pl.col(theirs).alias(ours) for ours, theirs in chosen.items())
-    return InteractionLog.from_frame(_collect(_parsed(named, parse_timestamps), name), name=name)
+    return InteractionLog.from_frame(_collect(named, name, parse_timestamps), name=name)
 
 
 def scan_log(
@@ -102,7 +110,8 @@ def scan_log(
     return _parsed(typed, parse_timestamps) if parse_timestamps else typed
 
 
-def _are_paths(data: Any) -> bool:
+def are_paths(data: Any) -> bool:
+    """Whether it names files, and isn't what they hold."""
     if isinstance(data, str | Path):
         return True
     return isinstance(data, list | tuple) and all(isinstance(part, str | Path) for part in data)
@@ -172,14 +181,34 @@ def _scan(file: Path, columns: Mapping[str, str] | None) -> pl.LazyFrame:
             )
         schema = lazy.collect_schema()
     except _PROBLEMS as error:
-        raise InputError(
-            f"{file} cannot be read ({_first_line(error)}); is it damaged or cut short?"
-        ) from error
+        raise InputError(f"{file} cannot be read ({_first_line(error)}); {remedy_for(error)}") from error
     try:
         chosen = choose_columns(schema.names(), columns)
     except InputError as error:
-        raise InputError(f"{file}: {error}") from error
+        raise InputError(f"{file}: {_other_separator(file, schema.names()) or error}") from error
     return lazy.select(_unified(theirs, ours, schema[theirs]) for ours, theirs in chosen.items())
+
+
+def _other_separator(file: Path, names: Sequence[str]) -> str:
+    """What to do about names of columns that hold what would separate them."""
+    own = _SEPARATORS.get(file.suffix.lower())
+    if own is None or not (found := [mark for mark in ";\t|," if any(mark in name for name in names)]):
+        return ""
+    return (
+        f"its first line is {own.join(names)!r}: is the separator {found[0]!r}? Write it anew with {own!r}: "
+        f"polars.scan_csv({str(file)!r}, separator={found[0]!r}, infer_schema=False)"
+        f".sink_csv(NEW, separator={own!r})"
+    )
+
+
+def _where_nulls_are(data: Any, columns: Mapping[str, str] | None) -> str:
+    """The first of several files with a null, for an error's end; nothing of what can't be read."""
+    files = expand_files([data] if isinstance(data, str | Path) else list(data))
+    for file in files if len(files) > 1 else []:
+        with suppress(InputError, *_PROBLEMS):
+            if any(scan_log(file, columns=columns).null_count().collect().row(0)):
+                return f"; nulls are in {file}"
+    return ""
 
 
 def _unified(theirs: str, ours: str, kind: pl.DataType) -> pl.Expr:
@@ -221,16 +250,27 @@ def _parsed(lazy: pl.LazyFrame, how: bool | str) -> pl.LazyFrame:
     )
 
 
-def _collect(lazy: pl.LazyFrame, name: str) -> pl.DataFrame:
+def _collect(lazy: pl.LazyFrame, name: str, parse_timestamps: bool | str = False) -> pl.DataFrame:
     try:
-        return lazy.collect()
+        return (_parsed(lazy, parse_timestamps) if parse_timestamps else lazy).collect()
     except _PROBLEMS as error:
-        remedy = (
-            "name the format: parse_timestamps='%d.%m.%Y %H:%M'"
-            if "conversion" in str(error)
-            else "is a file damaged or cut short?"
-        )
-        raise InputError(f"{name} cannot be read ({_first_line(error)}); {remedy}") from error
+        found = _first_line(error)
+        if _UNGUESSED in str(error):
+            text = lazy.select(pl.col(Columns.Timestamp).drop_nulls().first()).collect().item()
+            found = f"no format was found for its timestamps, for example {text!r}"
+        raise InputError(f"{name} cannot be read ({found}); {remedy_for(error)}") from error
+
+
+def remedy_for(error: BaseException) -> str:
+    """What to do about a file that polars can't read."""
+    words = str(error)
+    if _UNGUESSED in words:
+        return f"{_NAME_THE_FORMAT}; numbers that are text are cast to pl.Int64 before"
+    if "conversion" in words:
+        return _NAME_THE_FORMAT
+    if "utf-8" in words.lower():
+        return "text files are read as UTF-8: write it anew, iconv -f latin1 -t utf-8 OLD > NEW"
+    return "is a file damaged or cut short?"
 
 
 def _first_line(error: BaseException) -> str:

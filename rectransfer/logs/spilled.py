@@ -16,7 +16,7 @@ import polars.exceptions
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs.interaction_log import InteractionLog
-from rectransfer.logs.read import expand_files, scan_log
+from rectransfer.logs.read import are_paths, expand_files, scan_log
 from rectransfer.vocabulary import Vocabulary
 
 __all__ = ["SpilledLog", "spill_log"]
@@ -155,7 +155,8 @@ def spill_log(
         name: What errors call the log; by default the file's name.
 
     Raises:
-        InputError: The files aren't Parquet, or as `read_log`; what is said of a row names file and batch.
+        InputError: No files were given, they aren't Parquet, or as `read_log`; what is said of a row names
+            file and batch.
 
     Examples:
         >>> with tempfile.TemporaryDirectory() as there:
@@ -165,6 +166,10 @@ def spill_log(
         ...         print(log)
         SpilledLog('clicks.parquet': 3 rows, 2 users, 2 items, from 1 to 3, in 1 parts)
     """
+    if not are_paths(data):
+        raise InputError(
+            f"spill_log reads files, got a {type(data).__name__}; what is in memory goes to read_log(...)"
+        )
     given = [data] if isinstance(data, str | Path) else list(data)
     files = expand_files(given)
     if files[0].suffix.lower() not in _PARQUET:

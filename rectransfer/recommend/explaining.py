@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +11,13 @@ from scipy.sparse import csr_array
 
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
-from rectransfer.explain import Explainer, Explanations, sample_background
+from rectransfer.explain import Explainer, Explanations, sample_background, titles_of
 from rectransfer.ranking import Examples, Histories, uncut
 from rectransfer.recommend.by_habit import asked_with_habit, best_with_habit, with_habit
 from rectransfer.recommend.state import State
 from rectransfer.vocabulary import Vocabulary
 
-__all__ = ["asked_items", "by_popularity", "explained", "explainer_of"]
+__all__ = ["asked_items", "by_popularity", "called", "explained", "explainer_of"]
 
 _BACKGROUND_USERS: Final = 2_000
 _USERS_AT_ONCE: Final = 256
@@ -54,6 +54,26 @@ def asked_items(state: State, ids: pl.Series) -> npt.NDArray[np.int64]:
             "catalogue is that of fit(target, items=...)"
         )
     return np.unique(rows)
+
+
+def called(state: State, titles: pl.DataFrame | None, name: str = "titles") -> dict[Any, str]:
+    """Ids of items to what they are called, of items of the model's.
+
+    Args:
+        state: A fitted model.
+        titles: As `titles_of` takes them, and so is `name`.
+        name: Likewise.
+
+    Raises:
+        InputError: As `titles_of`, or there are titles, and none is of an item of the model's.
+    """
+    known = titles_of(titles, state.items.dtype, name)
+    if known and not (state.items.rows(list(known)) >= 0).any():
+        raise InputError(
+            f"{name}: none of the {len(known):,} ids with a title (for example {next(iter(known))!r}) is an "
+            f"item of the model's (for example {state.items.ids[0]!r}); are they of another shop?"
+        )
+    return known
 
 
 def explained(

@@ -17,7 +17,7 @@ from rectransfer.explain import (
 from rectransfer.explain.background import require_drawable
 from rectransfer.logs import InteractionLog
 from rectransfer.recommend.config import RecommenderConfig
-from rectransfer.recommend.explaining import asked_items, explained, explainer_of
+from rectransfer.recommend.explaining import asked_items, called, explained, explainer_of
 from rectransfer.recommend.holder import Holder
 from rectransfer.recommend.inputs import OnUnknownUsers, asked, ids_of
 from rectransfer.recommend.state import State
@@ -137,7 +137,8 @@ class Explains(Holder):
         Raises:
             NotFittedError: `fit` has to come first.
             UnknownUserError: As asked for.
-            InputError: As in `explain`, or `titles` lacks a column.
+            InputError: As in `explain`, or `titles` lacks a column or has none of the model's items.
         """
+        known = called(self._fitted, titles)
         found = self.explain(users, items, k, history=history, on_unknown_users=on_unknown_users)
-        return reason_frame(found, reasons_for(found, titles=titles, templates=templates, most=most))
+        return reason_frame(found, reasons_for(found, titles=known, templates=templates, most=most))

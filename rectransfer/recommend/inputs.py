@@ -96,10 +96,6 @@ def _wanted(state: State, users: Iterable[Any] | None, added: InteractionLog | N
 
 def ids_of(values: Iterable[Any], name: str) -> pl.Series:
     """A list of ids as a series; a single id or a frame is refused."""
-    if isinstance(values, str | int):
-        raise InputError(f"{name}={values!r} is one id; pass a list of ids: [{values!r}]")
-    if isinstance(values, pl.DataFrame):
-        raise InputError(f"{name} is a frame; pass its column: frame['{name.removesuffix('s')}_id']")
     return values.ids if isinstance(values, Vocabulary) else as_ids(values, name)
 
 

@@ -8,8 +8,8 @@ import polars as pl
 
 from rectransfer.engines import Where
 from rectransfer.errors import InputError
-from rectransfer.explain import titles_of
 from rectransfer.recommend.config import RecommenderConfig
+from rectransfer.recommend.explaining import called
 from rectransfer.recommend.holder import Holder
 from rectransfer.recommend.inputs import OnUnknownUsers
 from rectransfer.recommend.job import run_job
@@ -78,15 +78,15 @@ class Scores(Holder):
         Raises:
             NotFittedError: `fit` has to come first.
             UnknownUserError: As asked for.
-            InputError: Users that cannot be used; a folder with another job, or that another run holds.
-                Finished parts are kept.
+            InputError: Users or titles that cannot be used; a folder with another job, or that another run
+                holds. Finished parts are kept.
             ArtefactError: A part could not be written. Finished parts are kept.
         """
         state = self._fitted
         if titles is not None and not reasons:
             raise InputError("titles are for reasons: pass reasons=True, too")
         options = ScoringOptions(k, filter_viewed, on_unknown_users, depth, reasons)
-        called = titles_of(titles, state.items.dtype)
+        known = called(state, titles)
         source = open_source(
             users, columns=columns, like=state.log.frame.schema, times=times, part_users=part_users
         )
@@ -101,7 +101,7 @@ class Scores(Holder):
                 engine=engine,
                 workers=workers,
                 memory=memory,
-                titles=called,
+                titles=known,
                 progress=progress,
             )
 

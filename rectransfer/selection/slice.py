@@ -34,6 +34,9 @@ Rows = npt.NDArray[np.int64]
 class Slice:
     """Some users of the target, their visits cut after three quarters, or at random if all at once.
 
+    Whether they did all at once is asked of the target alone, and not of the sources as in `fit`: all of them
+    are measured on the same cut, and a target without visits that can be cut tells nothing otherwise.
+
     Attributes:
         target: The whole log.
         users: Who is measured, n of them.

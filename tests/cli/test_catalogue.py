@@ -146,7 +146,7 @@ def test_it_counts_as_none_for_measuring_too(home: Path, tmp_path: Path) -> None
     [
         ("", "0 bytes"),
         ("user_id,item_id\n", "no column 'timestamp'"),
-        (EMPTY + "u,i,soon\n", "format to parse dates"),
+        (EMPTY + "u,i,soon\n", "no format was found"),
         (EMPTY + "u,,1\n", "column 'item_id' has 1 nulls"),
     ],
 )

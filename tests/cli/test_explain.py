@@ -109,6 +109,8 @@ def test_titles_that_cannot_be_used_are_told_with_their_file(
         assert run("explain", home / "model", "--titles", file, "-o", tmp_path / "o.parquet") == 2
         return capsys.readouterr().err
 
+    foreign = why(item_id=["soap"], title=["Soap"])
+    assert f"{file}: none of the 1 ids with a title (for example 'soap') is an item of the model's" in foreign
     assert f"{file}: 1 ids have several titles, the first is 'a'" in why(item_id=["a", "a"], title=["b", "c"])
     assert f"{file}: column 'title' is List(String), expected text" in why(item_id=["a"], title=[["b", "c"]])
     assert f"{file}: item_id is Int64 and the model's items are String" in why(item_id=[1], title=["b"])

@@ -108,6 +108,52 @@ def test_numbers_as_ids_under_names_of_their_own(small: PlantedDomains, tmp_path
     assert (config["dimensions"], config["epochs"], config["deterministic"]) == (8, 2, True)
 
 
+def test_digits_in_text_files_are_text_where_the_ids_are(
+    home: Path, small: PlantedDomains, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, later = tmp_path / "target.csv", tmp_path / "later.csv"
+    for name, frame in {
+        "source": small.source.frame,
+        "target": small.target.frame,
+        "later": pl.read_parquet(home / "later.parquet"),
+    }.items():
+        digits = frame.with_columns(pl.col("user_id", "item_id").str.slice(1))
+        digits = digits.with_columns(pl.col("user_id", "item_id").str.strip_chars_start("0") + "0")
+        digits.write_parquet(tmp_path / f"{name}.parquet")
+        digits.write_csv(tmp_path / f"{name}.csv")
+    few = ("--dimensions", 8, "--epochs", 2)
+    assert run("pretrain", tmp_path / "source.parquet", "-o", tmp_path / "p", *few) == 0
+
+    assert run("fit", target, "--pretrained", tmp_path / "p", "-o", tmp_path / "m") == 0
+    for command in ("recommend", "explain"):
+        out = tmp_path / f"{command}.parquet"
+        assert run(command, tmp_path / "m", "-k", 1, "-o", out, "--history", later) == 0
+        assert pl.read_parquet(out)["user_id"].n_unique() == 30
+    assert run("evaluate", tmp_path / "m", "--test", later, "--history", target) == 0
+
+    numbers = tmp_path / "numbers.parquet"
+    pl.read_parquet(tmp_path / "later.parquet").cast({"item_id": pl.Int64}).write_parquet(numbers)
+    for option in ("--test", "--history"):
+        rest = ("--test", later) if option == "--history" else ()
+        capsys.readouterr()
+        assert run("evaluate", tmp_path / "m", *rest, option, numbers) == 2
+        assert "numbers.parquet: item_id is Int64 (for example " in capsys.readouterr().err
+
+
+def test_a_bridge_that_does_not_hold_names_options(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strange = pl.read_parquet(home / "target.parquet").with_columns(pl.col("user_id", "item_id") + "x")
+    strange.write_parquet(tmp_path / "strange.parquet")
+
+    where = ("--pretrained", home / "pretrained", "-o", tmp_path / "m")
+    assert run("fit", tmp_path / "strange.parquet", *where) == 2
+
+    said = capsys.readouterr().err
+    assert "strange.parquet: nothing to transfer over" in said
+    assert "pass --link FILE, or lower --min-coverage" in said
+
+
 def test_unknown_users(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     users = tmp_path / "users.txt"
     users.write_text("u00001\nnobody\n")
@@ -116,6 +162,7 @@ def test_unknown_users(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
     assert run(*base) == 0
     assert pl.read_csv(out)["user_id"].to_list() == ["u00001"] * 2 + ["nobody"] * 2
+    assert "2 of 2, 1 of them unknown: best sellers" in capsys.readouterr().out
     assert run(*base, "--on-unknown-users", "skip") == 0
     assert pl.read_csv(out)["user_id"].to_list() == ["u00001"] * 2
     assert "1 of 2" in capsys.readouterr().out
@@ -167,15 +214,24 @@ def test_evaluate_prints_and_writes_the_same_numbers(
     assert f"{written['means']['ndcg@5']['mean']:.4f}" in line
 
 
-def test_evaluate_takes_the_histories_of_others(home: Path, tmp_path: Path) -> None:
+def test_evaluate_takes_the_histories_of_others(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     strangers = pl.col("user_id").str.replace("u", "x")
     for name in ("target", "later"):
         frame = pl.read_parquet(home / f"{name}.parquet").with_columns(strangers)
         frame.write_parquet(tmp_path / f"{name}.parquet")
-    files = ("--test", tmp_path / "later.parquet", "--history", tmp_path / "target.parquet")
+    test, history = ("--test", tmp_path / "later.parquet"), ("--history", tmp_path / "target.parquet")
 
-    assert run("evaluate", home / "model", *files, "--json", tmp_path / "test.json") == 0
-    assert json.loads((tmp_path / "test.json").read_text())["n_without_list"] == 0
+    assert run("evaluate", home / "model", *test, *history, "--json", tmp_path / "test.json") == 0
+    written = json.loads((tmp_path / "test.json").read_text())
+    assert (written["n_without_list"], written["n_unknown"]) == (0, 0)
+    assert "unknown" not in "".join(capsys.readouterr())
+
+    assert run("evaluate", home / "model", *test) == 0
+    said = capsys.readouterr()
+    assert "30 measured, 0 of them without a list, 30 unknown: best sellers" in said.out
+    assert "later.parquet: the model knows nothing of 30 of 30 users" in said.err
 
 
 def test_demo_shows_and_writes_the_result(

@@ -75,7 +75,7 @@ def test_bad_usage(fails: Fails, arguments: str, expected: str) -> None:
     [
         ({"user_id": pl.lit(1.5)}, "column 'user_id' holds Float64"),
         ({"item_id": pl.lit(None, pl.String)}, "column 'item_id' has 1,200 nulls"),
-        ({"timestamp": pl.lit("soon")}, "format to parse dates"),
+        ({"timestamp": pl.lit("soon")}, "no format was found for its timestamps, for example 'soon'"),
         ({"weight": pl.lit(float("nan"))}, "1,200 NaN"),
     ],
 )

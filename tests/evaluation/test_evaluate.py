@@ -83,6 +83,18 @@ def test_nothing_new_and_other_types_are_refused():
         evaluate(Fixed(), log([("u", 1, 5), ("v", 2, 5)]))
 
 
+def test_what_is_no_model_and_no_log_is_refused():
+    with pytest.raises(
+        InputError, match=r"evaluate\(model\) takes a fitted model, got a str; .*load_recommender"
+    ):
+        evaluate("store-12", TEST)
+    for test in (TEST.frame, "later.parquet"):
+        with pytest.raises(InputError, match=r"evaluate\(test\) takes an InteractionLog, .*read_log"):
+            evaluate(Fixed(), test)
+    with pytest.raises(InputError, match=r"evaluate\(histories\) takes an InteractionLog"):
+        evaluate(Fixed(), TEST, histories=TEST.frame)
+
+
 def test_a_test_with_nothing_on_sale_is_refused():
     words = (
         r"none of the 2 items that its users have new \(for example 'y'\) is among the 8 of the model's "
@@ -104,6 +116,32 @@ class Timed(Fixed):
     """Saw both users at 5 for the last time."""
 
     last_seen = pl.DataFrame({"user_id": ["u", "v"], "timestamp": [5, 5]})
+
+
+class Knowing(Fixed):
+    """Says whom it doesn't know."""
+
+    def unknown(self, users=None, *, history=None):
+        known = ["u", "v", *([] if history is None else history.users.ids)]
+        return users.filter(~users.is_in(known))
+
+
+def test_users_whom_the_model_does_not_know_are_counted_and_warned_of(caplog):
+    assert evaluate(Fixed(), TEST).n_unknown is None
+    assert evaluate(Knowing(), TEST, histories=log([("nobody", "h", 1)])).n_unknown == 0
+    assert not caplog.records
+    assert evaluate(Knowing(), TEST).n_unknown == 1
+    assert "nothing of 1 of 3 users, here or in a source, for example 'nobody'; they get best" in caplog.text
+
+
+def test_a_few_unknown_users_are_counted_and_not_warned_of(caplog):
+    class Most(Fixed):
+        def unknown(self, users=None, *, history=None):
+            return users.filter(users == "w0")
+
+    rows = [(f"w{number}", "c", 5) for number in range(10)]
+    assert evaluate(Most(), log(rows)).n_unknown == 1
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(("hidden", "warned"), [(2, True), (1, False), (0, False)])

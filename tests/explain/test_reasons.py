@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -238,6 +239,15 @@ def test_the_remedy_for_titles_of_parts_makes_text(kind: pl.DataType) -> None:
     joined = frame.with_columns(pl.col("title").cast(pl.List(pl.String)).list.join(", "))
 
     assert titles_of(joined, pl.Int64()) == {1: "7, 8"}
+
+
+def test_titles_of_another_shop_are_refused(model: Recommender, titles: pl.DataFrame, tmp_path: Path) -> None:
+    foreign = titles.with_columns(pl.col("item_id") + "x")
+    with pytest.raises(InputError, match=r"titles: none of the [\d]+ ids with a title .*of another shop"):
+        model.reasons(model.users[:2], titles=foreign)
+    with pytest.raises(InputError, match="are they of another shop"):
+        model.score(pl.Series(model.users[:2]), tmp_path, reasons=True, titles=foreign)
+    assert model.reasons(model.users[:2], titles=pl.concat([foreign, titles[:1]])).height
 
 
 def test_empty_titles_are_none(explained: Explanations) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rectransfer.errors import InputError
-from rectransfer.logs import InteractionLog
+from rectransfer.logs import InteractionLog, read_log
 
 ROWS = {"user_id": [2, 1, 1, 2], "item_id": ["b", "b", "a", "c"], "timestamp": [5, 9, 3, 5]}
 SORTED = [(1, "a", 3), (1, "b", 9), (2, "b", 5), (2, "c", 5)]
@@ -122,9 +122,9 @@ def test_missing_columns_are_named_and_guessed():
         InteractionLog.from_frame(frame)
     assert str(caught.value) == (
         "log: no column 'user_id', 'item_id', 'timestamp'; the columns are 'household_id', 'productId', "
-        "'transaction_timestamp'; name them, for example columns={'household_id': 'user_id', "
-        "'productId': 'item_id', 'transaction_timestamp': 'timestamp'}, or on the command line --columns "
-        "household_id=user_id,productId=item_id,transaction_timestamp=timestamp"
+        "'transaction_timestamp'; name them where the log is read: read_log(..., columns={'household_id': "
+        "'user_id', 'productId': 'item_id', 'transaction_timestamp': 'timestamp'}), and so spill_log, or on "
+        "the command line --columns household_id=user_id,productId=item_id,transaction_timestamp=timestamp"
     )
     with pytest.raises(InputError, match=r"no column 'item_id'; .*columns={'your_name': 'item_id'}"):
         InteractionLog.from_frame(pl.DataFrame({"user_id": [1], "xyz": [2], "timestamp": [1]}))
@@ -138,6 +138,7 @@ def test_missing_columns_are_named_and_guessed():
         ({"item_id": "thing", "timestamp": "user_id"}, "columns maps to 'thing'"),
         ({"nobody": "user_id"}, "columns names 'nobody', which the data don't have"),
         ({"item_id": "user_id", "timestamp": "user_id"}, "maps two names to one"),
+        (["user_id"], "columns is a list; it maps your names to ours: columns={'household_id': 'user_id'}"),
     ],
 )
 def test_a_wrong_mapping_is_refused(columns, message):
@@ -157,6 +158,19 @@ def test_other_data_are_refused():
         InteractionLog.from_frame(ROWS)
     with pytest.raises(InputError, match="lazy frame cannot be collected"):
         InteractionLog.from_frame(pl.LazyFrame(ROWS).with_columns(pl.col("item_id").cast(pl.Int64)))
+
+
+def test_a_log_is_one_already():
+    log = InteractionLog.from_frame(pl.DataFrame({"user_id": [1], "item_id": [1], "timestamp": [1]}))
+    for read in (InteractionLog.from_frame, read_log):
+        with pytest.raises(InputError, match="it is an InteractionLog already; use it as it is"):
+            read(log)
+
+
+def test_two_columns_of_one_name_are_refused():
+    frame = pl.DataFrame({"user_id": [1], "item_id": [1], "timestamp": [1]}).to_pandas()
+    with pytest.raises(InputError, match="several columns are called 'user_id'"):
+        read_log(frame[["user_id", "user_id", "item_id", "timestamp"]])
 
 
 def test_the_constructor_checks_as_well():

@@ -5,6 +5,7 @@ import pytest
 
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog, read_log, scan_log
+from rectransfer.pretrained import pretrain
 
 FRAME = pl.DataFrame({"user_id": [1, 2], "item_id": ["a", "b"], "timestamp": [10, 20]})
 
@@ -93,6 +94,27 @@ def test_timestamps_that_do_not_parse(tmp_path):
         read_log(path, parse_timestamps="%Y-%m-%d")
 
 
+def test_timestamps_whose_format_is_not_found_are_shown(tmp_path):
+    text = "user_id,item_id,timestamp\n1,2,3rd of May\n"
+    words = r"no format was found .* '3rd of May'\); name the format: parse_timestamps=.*--timestamp-format"
+    for data in (written(tmp_path / "log.csv", text), pl.read_csv(tmp_path / "log.csv")):
+        with pytest.raises(InputError, match=words):
+            read_log(data, parse_timestamps=True)
+
+
+def test_nulls_are_in_one_of_several_files(tmp_path):
+    written(tmp_path / "a.csv", "user_id,item_id,timestamp\n1,2,3\n")
+    written(tmp_path / "b.csv", "user_id,item_id,timestamp\n1,,3\n")
+    with pytest.raises(InputError, match=r"'item_id' has 1 nulls in 2 rows.*; nulls are in .*b.csv"):
+        read_log(tmp_path)
+
+
+def test_columns_are_named_where_the_log_is_read(tmp_path):
+    FRAME.rename({"user_id": "household_id"}).write_parquet(tmp_path / "log.parquet")
+    with pytest.raises(InputError, match=r"read_log\(..., columns={'household_id'.*, and so spill_log"):
+        pretrain(tmp_path / "log.parquet")
+
+
 def test_scan_is_lazy_and_under_our_names(tmp_path):
     FRAME.rename({"user_id": "who"}).write_parquet(tmp_path / "log.parquet")
     lazy = scan_log(tmp_path / "log.parquet", columns={"who": "user_id"})
@@ -123,6 +145,13 @@ def test_weights_that_are_no_numbers(tmp_path):
         ("a.csv", b"user_id,item_id,timestamp\n", "a.csv: the log is empty: 0 rows"),
         ("a.csv", b"user_id,thing\n1,2\n", "a.csv: no column 'item_id', 'timestamp'"),
         ("a.csv", b"user_id,item_id,timestamp\n1,2,3,4,5\n", "a.csv cannot be read"),
+        (
+            "a.csv",
+            b"user_id;item_id;timestamp\n1;2;3\n",
+            "a.csv: .* is the separator ';'.*scan_csv.*sink_csv",
+        ),
+        ("a.tsv", b"user_id,item_id,timestamp\n1,2,3\n", "a.tsv: .* is the separator ','"),
+        ("a.csv", "user_id,item_id,timestamp\nJosé,2,3\n".encode("latin1"), "read as UTF-8: .*iconv"),
         ("a.json", b"{}", "unknown ending '.json'; a log is .parquet"),
     ],
 )

@@ -90,6 +90,12 @@ def test_a_bad_row_is_named_with_its_file_and_nothing_stays(tmp_path):
     assert not list(home.iterdir())
 
 
+def test_what_is_in_memory_is_refused():
+    frame = pl.DataFrame({"user_id": [1], "item_id": [1], "timestamp": [1]})
+    with pytest.raises(InputError, match=r"reads files, got a DataFrame; .*read_log"):
+        spill_log(frame)
+
+
 def test_what_is_not_parquet_or_empty_is_refused(tmp_path):
     (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\n1,1,1\n")
     with pytest.raises(InputError, match=r"read from Parquet.*sink_parquet"):

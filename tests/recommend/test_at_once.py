@@ -155,6 +155,14 @@ def test_settings_are_tuned_and_sources_chosen_on_random_parts(source, target):
     assert select_source({"one": source}, target) is not None
 
 
+def test_sources_with_an_order_are_told_apart_on_random_parts_too(source, target):
+    """All sources are measured on one cut, which is told from the target alone."""
+    ordered = pretrain(fans(8, 100, times=lambda rng: int(rng.integers(9))), seed=0, deterministic=True)
+    assert not ordered.at_once
+    found = select_source({"one": source, "ordered": ordered}, target)
+    assert found.table["rank"].to_list() == [1, 2]
+
+
 def test_loaded_sources_know_it(source, tmp_path):
     source.save(tmp_path / "source")
     assert source.at_once

@@ -270,6 +270,15 @@ class TestSharedUsersSpeltDifferently:
         assert "shared users don't bring their histories" in caplog.text
         assert set(model.recommend(k=40)["item_id"]) <= set(log.items.ids)
 
+    @pytest.mark.parametrize(("times", "warned"), [(1_000, True), (1, False)])
+    def test_other_units_of_time_are_said_aloud(self, other, source_config, tiny, few, caplog, times, warned):
+        seconds = pl.col("timestamp").dt.epoch("s")
+        log = InteractionLog.from_frame(other.source.frame.with_columns(seconds))
+        small = replace(source_config, item2vec=tiny.item2vec)
+        source = pretrain(log, config=small)
+        Recommender(source, config=tiny).fit(few.with_frame(few.frame.with_columns(seconds * times)))
+        assert ("do both count in the same unit" in caplog.text) is warned
+
     def test_other_item_ids_too(self, source, tiny, few, caplog):
         numbers = pl.col("item_id").rank("dense").cast(pl.Int64)
         log = InteractionLog.from_frame(few.frame.with_columns(numbers))

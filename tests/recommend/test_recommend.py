@@ -72,6 +72,18 @@ class TestUsers:
         with pytest.raises(InputError, match=r"pass a list of ids: \['u1'\]"):
             model.recommend(users="u1")
 
+    @pytest.mark.parametrize("make", [pl.DataFrame, pl.DataFrame.to_pandas, pl.DataFrame.to_dict])
+    @pytest.mark.parametrize("name", ["users", "items", "blocked"])
+    def test_tables_of_ids_are_refused_wherever_ids_come_in(self, model, target, tiny, make, name):
+        given = {name: make(pl.DataFrame({"user_id": target.users.ids[:1]}))}
+        calls = [model.recommend, *([] if name == "blocked" else [model.explain, model.reasons])]
+        for call in calls:
+            with pytest.raises(InputError, match=rf"{name} is a \w+; pass its column of ids"):
+                call(**given)
+        if name == "items":
+            with pytest.raises(InputError, match="items is a"):
+                Recommender(config=tiny).fit(target, **given)
+
     def test_ids_of_another_type_are_refused(self, model):
         with pytest.raises(InputError, match=r"Int64 ids .*are String"):
             model.recommend(users=[1, 2])
@@ -108,6 +120,14 @@ class TestUnknownUsers:
             model.recommend(users=[target.users.ids[0], "nobody"], on_unknown_users="raise")
         with pytest.raises(KeyError):
             model.recommend(users=["nobody"], on_unknown_users="raise")
+
+    def test_who_is_unknown(self, model, target, strangers):
+        known, new = target.users.ids[0], strangers.users.ids[0]
+        assert model.unknown().to_list() == []
+        assert model.unknown(["nobody", known, new]).to_list() == ["nobody", new]
+        assert model.unknown(["nobody", known, new], history=strangers).to_list() == ["nobody"]
+        with pytest.raises(NotFittedError):
+            Recommender().unknown()
 
     def test_another_word_is_refused(self, model):
         with pytest.raises(InputError, match="on_unknown_users='ignore'"):
