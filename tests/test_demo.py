@@ -61,7 +61,12 @@ class Counting:
         return frame.filter(pl.col("score") > -np.inf)
 
 
-LIBRARY = Library(pretrain=lambda source, *, seed, progress: source, recommender=Counting)
+def repeatably(source, *, seed, deterministic, progress):
+    assert deterministic
+    return source
+
+
+LIBRARY = Library(pretrain=repeatably, recommender=Counting)
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ class Library:
     """What the demo shows; other parts with the same calls can be put in their place.
 
     Attributes:
-        pretrain: `pretrain(source, seed=..., progress=...)`.
+        pretrain: `pretrain(source, seed=..., deterministic=True, progress=...)`, the same each time.
         recommender: `Recommender(pretrained, seed=...)`.
     """
 
@@ -147,7 +147,7 @@ def _ours(
     task = contest.task
     source, target = task.source, task.target
     with stages.stage("pretrain", f"Pretraining on {len(source):,} rows of {source.n_users:,} users"):
-        pretrained = library.pretrain(source, seed=seed, progress=progress)
+        pretrained = library.pretrain(source, seed=seed, deterministic=True, progress=progress)
     with stages.stage("fit", f"Fitting on {len(target):,} rows of {target.n_users:,} users"):
         model = library.recommender(pretrained, seed=seed).fit(
             target, items=task.items.ids, progress=progress

@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 _STEPS: Final = {pl.Datetime: timedelta(seconds=1), pl.Date: timedelta(days=1)}
 """What is before a moment; of whole numbers the one before."""
 
+_FAR: Final = 50
+"""How many times as far from zero one of two logs in the same unit hardly ends: minutes are sixty seconds."""
+
 
 def brought(
     one: Pretrained, target: InteractionLog, catalogue: Vocabulary, link: Link | None, *, at_once: bool
@@ -35,6 +38,8 @@ def brought(
     kept = one.histories
     if kept is None or not _fits(kept.frame, target, (Columns.User, Columns.Timestamp)):
         return None
+    if not at_once:
+        _warn_of_units(kept, target)
     frame = kept.frame if link is None else _renamed(kept, one.items.vocabulary, catalogue, link)
     if not frame.height or not _fits(frame, target, (Columns.Item,)):
         return None
@@ -58,6 +63,20 @@ def _fits(kept: pl.DataFrame, target: InteractionLog, columns: tuple[str, ...]) 
             )
             return False
     return True
+
+
+def _warn_of_units(kept: InteractionLog, target: InteractionLog) -> None:
+    """Warn where the integers that tell time in both logs seem to count in different units."""
+    ends = [log.span[1] for log in (kept, target)]
+    numbers = [abs(end) for end in ends if isinstance(end, int)]
+    if len(numbers) == len(ends) and max(numbers) > _FAR * max(1, min(numbers)):
+        logger.warning(
+            "timestamps of %s end at %s and the target's at %s: do both count in the same unit, from the "
+            "same start? Their users' rows are put in one order",
+            kept.name,
+            f"{ends[0]:,}",
+            f"{ends[1]:,}",
+        )
 
 
 def _renamed(kept: InteractionLog, items: Vocabulary, catalogue: Vocabulary, link: Link) -> pl.DataFrame:

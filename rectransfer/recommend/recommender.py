@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from rectransfer.ranking.threads import one_thread
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.explains import Explains
 from rectransfer.recommend.fit import Fitted, fit
-from rectransfer.recommend.ground import Ground, prepare
+from rectransfer.recommend.ground import prepare
 from rectransfer.recommend.inputs import OnUnknownUsers, asked, frame_of, ids_of, items_of
 from rectransfer.recommend.lists import ranked_with_had
 from rectransfer.recommend.scores import Scores
@@ -33,9 +33,6 @@ from rectransfer.transfer.link import Link
 __all__ = ["OnUnknownUsers", "Recommender", "load_recommender"]
 
 logger = logging.getLogger(__name__)
-
-_FAR: Final = 50
-"""How many times as far from zero one of two logs in the same unit hardly ends: minutes are sixty seconds."""
 
 
 class Recommender(Explains, Scores):
@@ -114,7 +111,6 @@ class Recommender(Explains, Scores):
         require_log(target, "fit(target)")
         given = ids_of(items, "items") if items is not None else None
         ground = prepare(target, self.pretrained, items=given, link=link, min_coverage=min_coverage)
-        _warn_of_units(ground)
         bar = tqdm(total=self.config.folds + 2, desc="fit", disable=not progress)
         with bar:
 
@@ -228,24 +224,6 @@ class Recommender(Explains, Scores):
         if self._state is None:
             return f"Recommender({len(self.pretrained)} sources, not fitted)"
         return f"Recommender({len(self._state.items):,} items, ships {self.verdict.contender!r})"
-
-
-def _warn_of_units(ground: Ground) -> None:
-    """Warn where the integers that tell time in source and target seem to count in different units."""
-    for view in ground.sources:
-        kept = view.pretrained.histories
-        if ground.at_once or kept is None or not view.bridges.by_users:
-            continue  # their rows aren't put in one order
-        ends = [log.span[1] for log in (kept, ground.target)]
-        numbers = [abs(end) for end in ends if isinstance(end, int)]
-        if len(numbers) == len(ends) and max(numbers) > _FAR * max(1, min(numbers)):
-            logger.warning(
-                "timestamps of source %r end at %s and the target's at %s: do both count in the same unit, "
-                "from the same start? Their users' rows are put in one order",
-                view.name,
-                f"{ends[0]:,}",
-                f"{ends[1]:,}",
-            )
 
 
 def load_recommender(folder: str | Path) -> Recommender:
