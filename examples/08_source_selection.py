@@ -1,4 +1,4 @@
-"""Which of several sources? Ranked by a probe of seconds, then fitted to see whether the order was right.
+"""Which of several sources? Ranked by small models, then fitted to see whether the order was right.
 
 python examples/08_source_selection.py
 """
@@ -30,15 +30,15 @@ def main() -> None:
 
     selection = rt.select_source(sources, planted.target)
     print(selection)
-    print(selection.table.select("name", "rank", "transferability", "lift", "neighbour_overlap", "items"))
+    print(selection.table.select("name", "rank", "gain", "gain_low", "gain_high", "neighbour_overlap", "items"))
 
     gains = []
     for name in selection.table["name"]:
         verdict = rt.Recommender(sources[name]).fit(planted.target).verdict
         gains.append(verdict.difference)
         print(f"{name:<17} {verdict}")
-    tau = kendall_tau(selection.table["transferability"], gains)
-    print(f"\nKendall's tau between the probe and the gate's measurement: {tau.mean:.2f}")
+    tau = kendall_tau(selection.table["gain"], gains)
+    print(f"\nKendall's tau between the small models' gains and the gate's measurement: {tau.mean:.2f}")
 
 
 if __name__ == "__main__":

@@ -11,13 +11,16 @@ from rectransfer.pretrained import Pretrained
 
 __all__ = ["SCHEMA", "Score", "Selection"]
 
-Score = Literal["transferability", "lift", "probe", "neighbour_overlap", "interactions"]
+Score = Literal["gain", "transferability", "lift", "probe", "neighbour_overlap", "interactions"]
 """What sources may be ranked by."""
 
 SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "name": pl.String(),
     "rank": pl.Int64(),
     "bridge": pl.String(),
+    "gain": pl.Float64(),
+    "gain_low": pl.Float64(),
+    "gain_high": pl.Float64(),
     "probe": pl.Float64(),
     "lift": pl.Float64(),
     "lift_low": pl.Float64(),
@@ -37,12 +40,12 @@ class Selection:
 
     Attributes:
         table: A row for each source, best first: `name`, `rank` (from 1; null for one that cannot be scored),
-            `bridge` ("items", "users", "both" or "none"), `probe`, `lift` with `lift_low` and `lift_high`,
-            `transferability`, `neighbour_overlap`, the shares of the target's `items`, `interactions` and
-            `users` that it reaches, and `reason`: why it has no score.
+            `bridge` ("items", "users", "both" or "none"), `gain` with `gain_low` and `gain_high`, `probe`,
+            `lift` with `lift_low` and `lift_high`, `transferability`, `neighbour_overlap`, the shares of the
+            target's `items`, `interactions` and `users` that it reaches, and `reason`: why it has no score.
         by: What they are ranked by.
         candidates: The sources by name.
-        n_users: Users of the target whom they were measured on.
+        n_users: Users of the target whom all scores but `gain` were measured on.
     """
 
     table: pl.DataFrame
@@ -75,16 +78,19 @@ class Selection:
     def words(self) -> str:
         """What came out, in a line."""
         first = self.table.row(0, named=True)
-        scored = self.table["rank"].count()
-        gain = f"{first['lift']:+.4f} NDCG@10 ({first['lift_low']:+.4f} to {first['lift_high']:+.4f})"
+        fitted = first["gain"] is not None
+        what, name = ("a small model", "gain") if fitted else ("a quick probe", "lift")
+        gain, low, high = (first[column] for column in (name, f"{name}_low", f"{name}_high"))
+        told = gain if fitted else first["transferability"]
         hope = "and it may help"
-        if first["lift_low"] is not None and first["lift_low"] > 0:
+        if low is not None and low > 0:
             hope = "and it is likely to help"
-        elif first["transferability"] is not None and first["transferability"] <= 0:
+        elif told is not None and told <= 0:
             hope = "and none is likely to help"
         return (
-            f"{self.best_name!r} is the best of {scored} sources by {self.by} ({first[self.by]:.4f}), "
-            f"{hope}: a quick probe gains {gain} on {self.n_users:,} users of the target"
+            f"{self.best_name!r} is the best of {self.table['rank'].count()} sources by {self.by} "
+            f"({first[self.by]:.4f}), {hope}: {what} gains {gain:+.4f} NDCG@10 ({low:+.4f} to {high:+.4f}), "
+            "on users of the target whom it hasn't seen"
         )
 
     def __str__(self) -> str:

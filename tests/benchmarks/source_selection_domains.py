@@ -9,7 +9,7 @@ import polars as pl
 import rectransfer as rt
 
 LAST_WEEK = 43
-TESTED = 300
+TESTED = 1000
 COLUMNS = {
     "household_id": "user_id",
     "product_id": "item_id",

@@ -159,8 +159,12 @@ def test_sources_with_an_order_are_told_apart_on_random_parts_too(source, target
     """All sources are measured on one cut, which is told from the target alone."""
     ordered = pretrain(fans(8, 100, times=lambda rng: int(rng.integers(9))), seed=0, deterministic=True)
     assert not ordered.at_once
-    found = select_source({"one": source, "ordered": ordered}, target)
+    sources = {"one": source, "ordered": ordered}
+    found = select_source(sources, target, by="transferability")
     assert found.table["rank"].to_list() == [1, 2]
+    found = select_source(sources, target)  # with such a source there is no gate that could measure a model
+    assert found.table["rank"].to_list() == [1, None]
+    assert "by='probe' needs none" in found.table["reason"][1]
 
 
 def test_loaded_sources_know_it(source, tmp_path):

@@ -10,6 +10,7 @@ from rectransfer.errors import CoverageError, InputError
 from rectransfer.logs import InteractionLog, PlantedConfig, plant
 from rectransfer.selection import neighbour_overlap, select_source
 from rectransfer.selection.logit import probe, sample
+from rectransfer.selection.quick import some_users
 from rectransfer.selection.slice import Slice, matrix
 from rectransfer.selection.views import target_signals
 
@@ -23,7 +24,7 @@ def chosen(sources, domains):
     return select_source(sources, domains.target)
 
 
-@pytest.mark.parametrize("score", ["transferability", "probe"])
+@pytest.mark.parametrize("score", ["gain", "transferability", "probe"])
 def test_the_less_a_source_is_shuffled_the_better_it_scores(sources, domains, score):
     found = select_source(sources, domains.target, by=score).table
 
@@ -38,10 +39,30 @@ def test_a_source_that_fits_gains_and_a_shuffled_one_does_not(chosen):
 
     assert best["lift_low"] > 0
     assert worst["lift_low"] < 0.005
+    assert best["gain_low"] > 0
+    assert worst["gain_low"] < 0.005
     assert best["transferability"] > 0.03
     assert worst["transferability"] < best["transferability"] / 4
-    assert "'0.0' is the best of 3 sources by transferability" in str(chosen)
-    assert "likely to help" in str(chosen)
+    assert "'0.0' is the best of 3 sources by gain" in str(chosen)
+    assert "likely to help: a small model gains" in str(chosen)
+
+
+def test_other_scores_fit_nothing(sources, domains):
+    found = select_source(sources, domains.target, by="probe")
+    assert found.table["gain"].null_count() == 3
+    assert "a quick probe gains" in str(found)
+
+
+def test_of_large_targets_some_users_are_drawn(domains):
+    drawn = some_users(domains.target, 0)
+    assert drawn.n_users == min(300, domains.target.n_users)
+    rows = domains.target.frame.filter(pl.col("user_id").is_in(drawn.users.ids.implode()))
+    assert drawn.frame.equals(rows)
+    many = [
+        domains.target.frame.with_columns(pl.format("{}-{}", pl.lit(n), "user_id").alias("user_id"))
+        for n in range(9)
+    ]
+    assert some_users(InteractionLog.from_frame(pl.concat(many)), 0).n_users == 300
 
 
 def test_shuffled_ids_have_the_coverage_of_right_ones(chosen):
@@ -146,7 +167,7 @@ def test_too_few_users_are_refused(sources, domains):
         ([], {}, "no candidate"),
         (["a source"], {}, "candidates holds a str"),
         ({"log": 1}, {}, "candidates holds a int"),
-        (None, {"by": "luck"}, "by='luck'; choose one of transferability"),
+        (None, {"by": "luck"}, "by='luck'; choose one of gain, transferability"),
     ],
 )
 def test_what_cannot_be_selected_from(sources, domains, candidates, options, words):
