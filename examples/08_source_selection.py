@@ -30,7 +30,7 @@ def main() -> None:
 
     selection = rt.select_source(sources, planted.target)
     print(selection)
-    print(selection.table.select("name", "rank", "gain", "gain_low", "gain_high", "neighbour_overlap", "items"))
+    print(selection.table.select("name", "rank", "gain", "gain_low", "gain_high", "neighbour_overlap"))
 
     gains = []
     for name in selection.table["name"]:
