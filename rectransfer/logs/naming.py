@@ -9,7 +9,7 @@ from typing import Final
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 
-__all__ = ["OPTIONAL", "REQUIRED", "choose_columns"]
+__all__ = ["OPTIONAL", "REQUIRED", "choose_columns", "require_mapping"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +61,22 @@ def choose_columns(present: Sequence[str], columns: Mapping[str, str] | None = N
     return chosen
 
 
-def _checked_mapping(present: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
-    ours = (*REQUIRED, *OPTIONAL)
+def require_mapping(columns: object) -> None:
+    """Check that `columns` maps names to names.
+
+    Raises:
+        InputError: It doesn't.
+    """
     if not isinstance(columns, Mapping):
         raise InputError(
             f"columns is a {type(columns).__name__}; it maps your names to ours: "
             f"columns={{'household_id': {Columns.User!r}}}"
         )
+
+
+def _checked_mapping(present: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    ours = (*REQUIRED, *OPTIONAL)
+    require_mapping(columns)
     if (
         columns
         and all(key in ours for key in columns)

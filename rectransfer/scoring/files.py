@@ -13,6 +13,7 @@ import polars.exceptions
 from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
+from rectransfer.logs.naming import require_mapping
 from rectransfer.logs.read import expand_files
 
 __all__ = ["HISTORY", "Given", "first_line", "opened"]
@@ -78,8 +79,10 @@ def opened(given: Any, columns: Mapping[str, str] | None) -> Given:
         columns: Your names to ours.
 
     Raises:
-        InputError: There is no such file, it cannot be read, or columns are missing or differ.
+        InputError: There is no such file, it cannot be read, `columns` is no mapping, or columns are missing
+            or differ.
     """
+    require_mapping(columns or {})
     names = dict(columns or {})
     if isinstance(given, InteractionLog):
         given = given.frame

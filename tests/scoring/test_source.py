@@ -270,6 +270,7 @@ def test_the_digest_tells_sources_apart(tmp_path: Path) -> None:
     ("given", "columns", "words"),
     [
         (HISTORIES, {"tz": "timestamp"}, "no column 'tz', which columns names"),
+        (HISTORIES, ["user_id"], "columns is a list; it maps your names to ours"),
         (HISTORIES.drop("timestamp"), None, "item_id and not the other of item_id and timestamp"),
         (HISTORIES.with_columns(x=1), {"x": "user_id"}, "two columns 'user_id'"),
         ([], None, "empty list"),
