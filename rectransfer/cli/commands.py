@@ -213,9 +213,10 @@ def _report(arguments: Namespace) -> None:
     from rectransfer.report import write_report
 
     require_new_file(arguments.output)
-    kinds = load_recommender(arguments.model).taken.schema
+    model = load_recommender(arguments.model)
+    kinds = model.taken.schema
     result = write_report(
-        arguments.model,
+        model,
         read_later(arguments.test, arguments, kinds),
         arguments.catalogue,
         arguments.output,

@@ -156,8 +156,11 @@ def prepare(
         for one, linked in zip(pretrained, links, strict=True)
     ]
     at_once = done_at_once(target)
-    for one, bridge in zip(pretrained, found, strict=True):
+    for one, bridge, linked in zip(pretrained, found, links, strict=True):
         require_bridge(bridge)
+        _warn_of_types("users", one.users.vocabulary, target.users)
+        if linked is None:
+            _warn_of_types("items", one.items.vocabulary, catalogue)
         if not (at_once and one.at_once):  # rows without times are alike where users and items are
             _require_apart(one, target)
     carried = [
@@ -199,6 +202,19 @@ def _links(link: Link | Sequence[Link | None] | None, n_sources: int) -> Sequenc
             "of ids make one link by dict(pairs)"
         )
     return link
+
+
+def _warn_of_types(what: str, theirs: Vocabulary, ours: Vocabulary) -> None:
+    """Warn where ids share nothing because they are numbers on one side and text on the other."""
+    if theirs.dtype == ours.dtype:
+        return
+    there = Vocabulary.from_ids(theirs.ids.cast(pl.String))
+    if n := np.count_nonzero(there.rows(ours.ids.cast(pl.String)) >= 0):
+        logger.warning(
+            "%s of %s %s would be the source's, too, but ids are %s there and %s in the target: they count "
+            "as others; cast one of them if they are the same",
+            *(f"{n:,}", f"{len(ours):,}", what, theirs.dtype, ours.dtype),
+        )
 
 
 def _require_apart(one: Pretrained, target: InteractionLog) -> None:

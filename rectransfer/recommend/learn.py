@@ -32,6 +32,7 @@ from rectransfer.recommend.pooled import pooled
 from rectransfer.recommend.profiles import profiles_of
 from rectransfer.recommend.views import SourceView
 from rectransfer.scene import Scene
+from rectransfer.scene.candidates import chunks
 from rectransfer.sequences import sequences
 from rectransfer.transitions import Transitions, count_transitions
 from rectransfer.vocabulary import Vocabulary
@@ -45,9 +46,6 @@ _FEWEST: Final = 10
 
 _LATEST: Final = 100
 """Interactions of each shared user that the joint table goes on with."""
-
-_AT_ONCE: Final = 1_024
-"""Users whose scores of all items are in memory at once."""
 
 TARGET: Final = "target"
 """What the signals of the target's own table are called by."""
@@ -149,8 +147,8 @@ def _foreseen(weights: Neighbours | None, left_out: Examples) -> float:
     if weights is None:
         return 0.0
     found = []
-    for start in range(0, len(left_out), _AT_ONCE):
-        some = left_out.take(np.arange(start, min(start + _AT_ONCE, len(left_out))))
+    for rows in chunks(len(left_out)):
+        some = left_out.take(rows)
         ranks = rank_relevant(weights.scores(some.counts), some.relevant, some.seen)
         found.append(Ndcg(10).per_user(ranks))
     return float(np.concatenate(found).mean())

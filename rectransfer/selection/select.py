@@ -60,7 +60,7 @@ def select_source(
         candidates: Sources, by name or in a list; a list's names are those on their cards.
         target: The new domain's log.
         links: For sources that name their items differently: target ids to source ids, by the source's name.
-        by: What to rank by. `docs/source-selection.md` says how the scores are compared.
+        by: What to rank by. `docs/source-selection.md` says how good each order is.
         min_coverage: The share of the target's interactions (or users) that a source has to reach.
         most_users: Users to measure on, at most, by all scores but `gain`.
         seed: Draws them, and what labels are told from.

@@ -206,6 +206,22 @@ class TestSharedUsers:
         assert model.recommend(k=3)["item_id"].is_in(target.items.ids).all()
 
 
+@pytest.mark.parametrize(("column", "what"), [("user_id", "users"), ("item_id", "items")])
+def test_ids_that_differ_in_type_alone_are_warned_of(caplog, column, what):
+    numbered = Numbered(shared_users=1.0)
+    both = {name: number for number, name in enumerate(numbered.source.users.ids)}
+    user = pl.col("user_id").replace_strict(both, default=-1, return_dtype=pl.Int64)
+    source = InteractionLog.from_frame(numbered.source.frame.with_columns(user))
+    target = InteractionLog.from_frame(numbered.target.frame.with_columns(user))
+    pretrained = pretrain(source, config=LEARNS, deterministic=True)
+    text = InteractionLog.from_frame(target.frame.with_columns(pl.col(column).cast(pl.String)))
+    with caplog.at_level(logging.WARNING):
+        prepare(target, [pretrained], items=None, link=None, min_coverage=0.0)
+        assert "cast one of them if they are the same" not in caplog.text
+        prepare(text, [pretrained], items=None, link=None, min_coverage=0.0)
+    assert f" {what} would be the source's, too" in caplog.text
+
+
 def test_a_log_without_pairs_of_items_keeps_the_sources_table():
     both = plant(PlantedConfig(source_users=60, target_users=30, source_items=30, shared_items=1.0))
     source = pretrain(both.source, config=LEARNS, deterministic=True)
