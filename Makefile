@@ -1,7 +1,7 @@
 # make demo    the main job on public data: pretrain, transfer, compare; results/demo.json and report.html
 # make test    the tests, with coverage
 # make lint    ruff and mypy          make docs      the documentation, into site/
-# make bench-accuracy  what is missing of docs/results.md: all tasks, shares and seeds, an hour and more
+# make bench-accuracy  what is missing of docs/results.md: all tasks, shares and seeds, an hour and a half
 # make bench-speed  docs/speed.md: against gensim, RecTools, ranx and pandas; memory, start-up, compression
 # make bench-accuracy-quick  two cells, into results/quick      make examples  every script in examples/
 # make clean   removes what these leave behind; make distclean removes the environment, too

@@ -65,12 +65,12 @@ def _summary(
 ) -> list[str]:
     every = [point for points in found.values() for point in points]
     thin = [row for row in best if _THIN[0] <= row.point.share <= _THIN[1]]
-    shares, seeds = len({point.share for point in every}), max(len(point.cells) for point in every)
+    shares, seeds = len({point.share for point in every}), [len(point.cells) for point in every]
     counted = (
         _number(sum(len(point.cells) for point in every), "cell"),
         _number(len(found), "task"),
         _number(shares, "share"),
-        f"{'up to ' if seeds > 1 else ''}{_number(seeds, 'seed')}",
+        f"{'up to ' if min(seeds) < max(seeds) else ''}{_number(max(seeds), 'seed')}",
     )
     lines = ["## In short", "", f"{counted[0]}: {', '.join(counted[1:])}."]
     if thin:
