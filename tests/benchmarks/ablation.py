@@ -11,12 +11,9 @@ result of docs/results.md is measured on decides what stays in.
 import argparse
 import json
 import logging
-import os
-import platform
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,10 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from provenance import provenance
 from scipy.sparse import csr_array
 
 import rectransfer as rt
-from rectransfer.artefacts import library_versions
 from rectransfer.evaluation import Task, store_launch
 from rectransfer.evaluation.tasks.journey import LAST_WEEK, groceries
 from rectransfer.evaluation.tasks.store_launch import launch
@@ -243,10 +240,7 @@ def record(
         "values": values,
         "users": users,
         "seconds": round(time.perf_counter() - start),
-        "date": datetime.now(UTC).date().isoformat(),
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "versions": library_versions(),
+        **provenance(),
     }
 
 

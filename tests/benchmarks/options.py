@@ -14,23 +14,19 @@ To measure again, remove the file.
 import argparse
 import json
 import logging
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from options_page import render
 from options_settings import BASE, FEW_STEPS, MANY_STEPS, SETTINGS, Setting
+from provenance import provenance
 from scipy.sparse import csr_array
 
 import rectransfer as rt
-from rectransfer.artefacts import library_versions
 from rectransfer.embeddings import EmbeddingTable
 from rectransfer.evaluation import Task, movielens, store_launch
 from rectransfer.logs import InteractionLog, hold_out_users, k_folds_of_users, share_of_users
@@ -192,20 +188,8 @@ def run(name: str, results: dict[str, Any]) -> None:
         found["settings"].append({**asdict(setting), "seconds": seconds, "seeds": seeds})
         means = [round(float(np.mean(one["ndcg"])), 4) for one in seeds]
         logger.info("%s, %s: %s", name, setting.name, means)
-        RESULTS.write_text(json.dumps(results | provenance()) + "\n", encoding="utf-8")
-
-
-def provenance() -> dict[str, Any]:
-    """Where and with what the latest setting was measured."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "commit": commit.stdout.strip(),
-        "date": datetime.now(UTC).date().isoformat(),
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "longest_history": LONGEST_HISTORY,
-        "versions": library_versions(),
-    }
+        results.update(provenance(), longest_history=LONGEST_HISTORY)
+        RESULTS.write_text(json.dumps(results) + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -9,13 +9,13 @@ half of their visits in the target's own weeks. The test weeks aren't looked at.
 
 import argparse
 import json
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from provenance import commit
 
 import rectransfer as rt
 from rectransfer.evaluation import store_launch
@@ -81,8 +81,7 @@ def main() -> None:
                 "times_as_fast": round(seconds / took, 1),
             }
         )
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    facts = {"users": len(cut), "ndcg": round(float(base.mean()), 4), "commit": commit.stdout.strip()}
+    facts = {"users": len(cut), "ndcg": round(float(base.mean()), 4), "commit": commit()}
     RESULTS.write_text(json.dumps({**facts, "depths": rows}, indent=1) + "\n", encoding="utf-8")
 
 

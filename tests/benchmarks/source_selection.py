@@ -23,14 +23,12 @@ import argparse
 import json
 import logging
 import os
-import platform
-import subprocess
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
 import polars as pl
+from provenance import provenance
 from source_selection_domains import (
     FIRST_WEEK,
     LEAST_DEPARTMENTS,
@@ -43,7 +41,6 @@ from source_selection_domains import (
 )
 
 import rectransfer as rt
-from rectransfer.artefacts import library_versions
 from rectransfer.embeddings import Item2Vec
 from rectransfer.errors import InputError
 from rectransfer.evaluation import evaluate
@@ -150,20 +147,6 @@ def taus(pairs: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def provenance(seconds: float) -> dict[str, Any]:
-    """Where and with what this was measured."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "commit": commit.stdout.strip(),
-        "date": datetime.now(UTC).date().isoformat(),
-        "cores": os.cpu_count(),
-        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
-        "machine": platform.machine(),
-        "versions": library_versions(),
-        "seconds": round(seconds),
-    }
-
-
 def main() -> None:
     """Measure, and write JSON and table."""
     parser = argparse.ArgumentParser(
@@ -193,7 +176,8 @@ def main() -> None:
             ]
             pairs += pairs_of(kind, domains, options.seed)
         result = summary(pairs) | {"pairs": pairs, "seed": options.seed, "households": options.households}
-        result |= provenance(time.perf_counter() - start)
+        seconds = round(time.perf_counter() - start)
+        result.update(provenance(), threads=os.environ.get("OMP_NUM_THREADS", "all"), seconds=seconds)
         logger.info("%s", json.dumps({name: result[name] for name in ("chosen", "taus")}, indent=1))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
