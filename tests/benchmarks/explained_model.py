@@ -3,12 +3,12 @@
 import argparse
 import os
 import platform
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from provenance import commit
 
 import rectransfer as rt
 from rectransfer.artefacts import library_versions
@@ -45,9 +45,6 @@ def some_users(model: Recommender, n: int, seed: int = 0) -> list[Any]:
 
 def circumstances(model: Recommender) -> dict[str, Any]:
     """What was measured, with what, on what."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout.strip()
     return {
         "model": {
             "contender": model.verdict.contender,
@@ -58,7 +55,7 @@ def circumstances(model: Recommender) -> dict[str, Any]:
             "hidden": model._fitted.ranker.hidden,
             "background": len(model.explainer().background),
         },
-        "commit": commit,
+        "commit": commit()[:7],
         "date": datetime.now(UTC).date().isoformat(),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),

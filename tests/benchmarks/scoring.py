@@ -30,6 +30,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from provenance import commit
+
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results" / "scoring.json"
 DIMENSIONS, K, ITEMS, THREADS = 64, 10, 20_000, 2
@@ -193,12 +195,9 @@ def measure(n: int, repeat: int, scratch: Path) -> dict[str, Any]:
 
 def provenance() -> dict[str, Any]:
     """Where and with what it was measured."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT
-    )
     cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
-        "commit": commit.stdout.strip(),
+        "commit": commit(),
         "date": datetime.now(UTC).date().isoformat(),
         "machine": platform.machine(),
         "processor": cpu[0].partition(": ")[2] if cpu else "",

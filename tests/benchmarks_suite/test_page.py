@@ -68,6 +68,7 @@ def test_wins_losses_and_negative_transfer(store):
     assert "versions of the code" not in text
     one = replace(found["movielens"][0], cells={0: found["movielens"][0].cells[0]})
     assert "1 cell: 1 task, 1 share, 1 seed." in page({"movielens": [one]})
+    assert "4 cells: 1 task, 2 shares, 2 seeds." in page({"movielens": found["movielens"]})
 
 
 def test_how_much_there_is_to_gain_is_what_the_whole_log_gives(store):
