@@ -95,13 +95,13 @@ def load_artefact(folder: str | Path, *, kind: str) -> Artefact:
     readable(card, folder)
     if card["kind"] != kind:
         raise ArtefactError(f"{folder} holds a {card['kind']!r}, expected a {kind!r}; check the path")
-    for name, entry in card["files"].items():
-        _stored(folder, name, entry)
     if card.get(CHECKSUM) != card_sha256(card):
         raise ArtefactError(
             f"{folder / CARD} was altered: its content doesn't have the checksum that it was saved with; "
             "restore the folder from a copy, or save it again"
         )
+    for name, entry in card["files"].items():
+        _stored(folder, name, entry)
     return Artefact(folder=folder, card=migrated(card, folder))
 
 

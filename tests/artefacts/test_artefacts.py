@@ -21,6 +21,7 @@ from rectransfer.artefacts import (
     write_arrays,
     write_ids,
 )
+from rectransfer.artefacts.card import CHECKSUM, card_sha256
 from rectransfer.errors import ArtefactError, InputError
 
 
@@ -203,6 +204,7 @@ def test_a_card_that_points_outside(folder: Path, file: str) -> None:
     secret = folder.parent / "secret.txt"
     secret.write_text("a.txt one")
     edit(folder, lambda card: card["files"]["a.txt"].update(file=file.format(absolute=secret)))
+    edit(folder, lambda card: card.update({CHECKSUM: card_sha256(card)}))  # as whoever means harm would
     with pytest.raises(ArtefactError, match="outside the folder"):
         load_artefact(folder, kind="note")
     save(folder, "two")  # and nothing outside is deleted as a former version
