@@ -199,13 +199,17 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
     for name, mean in means.items():
         logger.info("%s: NDCG@10 %.4f on %s users", name, mean, n_users)
     if not rivals:
-        reason = f"there is no source: the target alone ships (NDCG@10 {means[ALONE]:.4f} on {n_users} users)"
+        known = (
+            f"NDCG@10 {means[ALONE]:.4f} on {n_users} users" if n_users else "unmeasured: nobody came twice"
+        )
+        reason = f"there is no source: the target alone ships ({known})"
         return alone, _verdict("target", reason, _UNMEASURED, n_users, alone, means)
     if n_users < _FEWEST:
+        who = f"only {n_users} users have" if n_users else "no user has"
         reason = (
-            f"only {n_users} users have two visits or more, too few to measure anything: the transfer ships "
-            "unmeasured; fit again when the log has grown, or, if its times aren't known, with a source that "
-            "was pretrained without them, too (log.at_one_moment())"
+            f"{who} two visits or more, too few to measure anything: the transfer ships unmeasured; fit "
+            "again when the log has grown, or, if its times aren't known, with a source that was pretrained "
+            "without them, too (log.at_one_moment())"
         )
         return rivals[0], _verdict("transfer", reason, _UNMEASURED, n_users, rivals[0], means)
     best = ready[_pick([values[one.name] for one in ready])]

@@ -109,6 +109,15 @@ class TestTransfer:
         assert "there is no source" in verdict.reason
         assert all(name.startswith("target.") for name in alone.signals)
 
+    def test_a_log_that_nobody_came_back_to_is_called_unmeasured(self, pretrained, tiny, target):
+        frame = target.frame.group_by("user_id", maintain_order=True).first().head(3)
+        log = target.with_frame(frame.select(target.frame.columns))
+        alone = Recommender(None, config=tiny).fit(log).verdict
+        assert alone.reason == "there is no source: the target alone ships (unmeasured: nobody came twice)"
+        assert (
+            Recommender(pretrained, config=tiny).fit(log).verdict.reason.startswith("no user has two visits")
+        )
+
     def test_twice_gives_the_same_rows_and_nothing_global_moves(self, pretrained, tiny, target):
         torch.random.manual_seed(1)
         state, threads = torch.get_rng_state(), torch.get_num_threads()

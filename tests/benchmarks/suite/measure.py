@@ -2,18 +2,16 @@
 
 import logging
 import os
-import platform
 import shutil
 import subprocess
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+from provenance import provenance
 
 import rectransfer as rt
-from rectransfer.artefacts import library_versions
 from rectransfer.columns import Columns
 from rectransfer.evaluation import Contest, Task, run_baselines
 from suite.cells import ROOT, Key, fingerprint
@@ -78,11 +76,15 @@ def measure(key: Key, pretrained: rt.Pretrained) -> tuple[dict[str, Any], pl.Dat
         "models": contest.table(seed=key.seed).to_dicts(),
         "settings": {entry.name: entry.settings for entry in contest.entries if entry.settings},
         "verdict": model.verdict.as_dict(),
+        "validation": {
+            entry.name: max(value for _, value in entry.tried) for entry in contest.entries if entry.tried
+        },
         "seconds": {entry.name: round(entry.seconds, 1) for entry in contest.entries},
         "seconds_in_all": round(time.perf_counter() - start, 1),
         "budget": _BUDGET,
         "code": code(),
-        **_provenance(),
+        **provenance(),
+        "changed_since": _changed_since(),
     }
     users = task.users.ids.cast(pl.String).alias(Columns.User)
     return summary, pl.DataFrame([users, *(pl.Series(name, v) for name, v in contest.values().items())])
@@ -103,20 +105,7 @@ def _lists(model: rt.Recommender, task: Task) -> pl.DataFrame:
     return model.recommend(task.users.ids, _K, history=task.newcomers)
 
 
-def _provenance() -> dict[str, Any]:
-    """Where and with what a cell was measured."""
-    git = [
-        subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
-        for words in (
-            ("rev-parse", "HEAD"),
-            ("status", "--porcelain", "--", "rectransfer", "tests/benchmarks"),
-        )
-    ]
-    return {
-        "commit": git[0],
-        "changed_since": bool(git[1]),
-        "date": datetime.now(UTC).date().isoformat(),
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "versions": library_versions(),
-    }
+def _changed_since() -> bool:
+    """Whether what is measured isn't quite what was committed."""
+    git = ["git", "status", "--porcelain", "--", "rectransfer", "tests/benchmarks"]
+    return bool(subprocess.run(git, capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip())
