@@ -7,7 +7,7 @@ import render
 from suite.cells import Key, Store
 from suite.figures import learning_curve
 from suite.page import page, short
-from suite.statistics import clustered_bootstrap, points, single_cells, versus
+from suite.statistics import PICKED, clustered_bootstrap, points, single_cells, versus
 
 from rectransfer.metrics import holm, paired_bootstrap
 
@@ -69,6 +69,28 @@ def test_wins_losses_and_negative_transfer(store):
     one = replace(found["movielens"][0], cells={0: found["movielens"][0].cells[0]})
     assert "1 cell: 1 task, 1 share, 1 seed." in page({"movielens": [one]})
     assert "4 cells: 1 task, 2 shares, 2 seeds." in page({"movielens": found["movielens"]})
+
+
+def test_the_picked_baseline_is_the_one_that_did_best_inside_the_log(store):
+    assert PICKED not in page(points(store))
+    means = {"popularity": 0.1, "ease_pooled": 0.2, "rectransfer_target": 0.15, "rectransfer": 0.25}
+    for seed, popularity in enumerate((0.5, 0.3)):
+        for share in (0.1, 1.0):
+            validation = {"popularity": popularity, "ease_pooled": 0.4}
+            store.write(Key("movielens", share, seed), *cell(means, validation=validation))
+    found = {"movielens": points(store)["movielens"]}
+    for point in found["movielens"]:
+        assert point.best == "ease_pooled"
+        assert PICKED not in point.models
+        picked = [point.by_seed("popularity")[0], point.by_seed("ease_pooled")[1]]
+        assert point.by_seed(PICKED).tolist() == picked
+    row, _ = versus(found, PICKED)
+    text = page(found)
+    assert f"where settings are chosen, too: **{row.lift:+.1%}** (" in text
+    assert f"| *{PICKED}*, 2 to 25 % | 1 | 1 | 0 | 0 | 1 | 0 |" in text
+    assert f"| *{PICKED}* | {row.point.mean(PICKED):.4f} |" in text
+    assert f"Over the baseline that the target's own log picks it is **{row.lift:+.1%}** (" in short(found)
+    assert "own log picks" not in short({"category-meat": points(store)["category-meat"]})
 
 
 def test_how_much_there_is_to_gain_is_what_the_whole_log_gives(store):

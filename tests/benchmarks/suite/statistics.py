@@ -13,11 +13,14 @@ from rectransfer.metrics import Interval, holm
 from suite.cells import Key, Store
 from suite.tasks import ALONE, OURS, TASKS
 
-__all__ = ["ALPHA", "Point", "Versus", "clustered_bootstrap", "points", "single_cells", "versus"]
+__all__ = ["ALPHA", "PICKED", "Point", "Versus", "clustered_bootstrap", "points", "single_cells", "versus"]
 
 Floats = npt.NDArray[np.float64]
 
 ALPHA: Final = 0.05
+PICKED: Final = "picked on the log"
+"""As a model: in each cell the baseline that did best inside the target's log, where settings are chosen."""
+
 _RESAMPLES: Final = 10_000
 _DRAWS_A_BLOCK: Final = 4_000_000
 
@@ -30,7 +33,7 @@ class Point:
         task: Its name in the suite.
         share: Of the target's users.
         cells: The summaries, by seed.
-        users: `seed`, `user_id`, and NDCG@10 by each model.
+        users: `seed`, `user_id`, and NDCG@10 by each model; `PICKED`, where the cells say what was picked.
     """
 
     task: str
@@ -41,7 +44,7 @@ class Point:
     @property
     def models(self) -> list[str]:
         """In the order they were measured."""
-        return [name for name in self.users.columns if name not in ("seed", Columns.User)]
+        return [name for name in self.users.columns if name not in ("seed", Columns.User, PICKED)]
 
     @property
     def baselines(self) -> list[str]:
@@ -124,7 +127,17 @@ def _point(store: Store, keys: Sequence[Key]) -> Point:
     frames = [users.insert_column(0, pl.lit(seed).alias("seed")) for seed, (_, users) in read.items()]
     shared = [name for name in frames[0].columns if all(name in frame.columns for frame in frames)]
     users = pl.concat([frame.select(shared) for frame in frames])
+    picks = {seed: _pick(summary) for seed, (summary, _) in read.items()}
+    if None not in picks.values():
+        by_seed = (pl.when(seed=seed).then(pick) for seed, pick in picks.items())
+        users = users.with_columns(pl.coalesce(by_seed).alias(PICKED))
     return Point(keys[0].task, keys[0].share, {seed: summary for seed, (summary, _) in read.items()}, users)
+
+
+def _pick(cell: Mapping[str, Any]) -> str | None:
+    """Of equals the first; None where the cell doesn't say."""
+    validation: Mapping[str, float] = cell.get("validation", {})
+    return max(validation, key=validation.__getitem__, default=None)
 
 
 def versus(found: Mapping[str, Sequence[Point]], other: str | None = None) -> list[Versus]:
