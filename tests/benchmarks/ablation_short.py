@@ -1,6 +1,6 @@
-"""Users who are hardly known: five to a dozen interactions each, in source and target; docs/ablation.md.
+"""Users who are hardly known: some nine interactions each, in source and target; docs/ablation.md.
 
-    python tests/benchmarks/ablation_short.py            # ten minutes
+    python tests/benchmarks/ablation_short.py            # seven minutes
     python tests/benchmarks/ablation_short.py --render   # the page's tables only
 
 Of each user a few interactions are kept, as many as reviews of a shop have, and two thirds of the users are
@@ -8,22 +8,24 @@ the source. The last interaction of each of the others is to be found, be the us
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import polars as pl
 from ablation import ALL, ROOT, Floats, recorded, run
+from ablation_viewers import Ways, measured
 
 import rectransfer as rt
 from rectransfer.columns import Columns
-from rectransfer.evaluation import BASELINES, Task, run_baselines
+from rectransfer.evaluation import BASELINES, Task
 from rectransfer.logs import InteractionLog, share_of_users
 
 RESULTS = ROOT / "docs" / "results" / "ablation-short.json"
 SHARES = (0.1, 0.3, 1.0)
 """Of the target's users."""
 
-FEWEST, MORE = 5, 0.2
-"""A user keeps at least so many interactions, and one more with that chance of an end each time."""
+FEWEST, END = 5, 0.2
+"""A user keeps so many interactions at least; from there on that is the chance, after each, of no more."""
 
 SOURCE = 2 / 3
 SOLD_BEST = 1_500
@@ -57,7 +59,7 @@ def shortened(log: InteractionLog, keep: Callable[[pl.DataFrame, int, Rng], pl.D
     """A log of which only some of each user's rows are left."""
     rng, found = np.random.default_rng(0), []
     for _, rows in log.frame.group_by(Columns.User, maintain_order=True):
-        found.append(keep(rows, min(rows.height, FEWEST - 1 + int(rng.geometric(MORE))), rng))
+        found.append(keep(rows, min(rows.height, FEWEST - 1 + int(rng.geometric(END))), rng))
     return log.with_frame(pl.concat(found))
 
 
@@ -81,16 +83,6 @@ def task_of(log: InteractionLog, share: float) -> Task:
     )
 
 
-def measured(task: Task, source: rt.Pretrained) -> dict[str, Floats]:
-    """NDCG@10 of each user, by model."""
-    contest = run_baselines(task, BASELINES, budget="full")
-    for name, one in ((ALL, source), ("the target alone", None)):
-        model = rt.Recommender(one).fit(task.target, items=task.items.ids)
-        contest = contest.add(name, lists=model.recommend(task.users.ids, 10, history=task.newcomers))
-    found = {name: np.asarray(values, dtype=np.float64) for name, values in contest.values().items()}
-    return {name: found[name] for name in (ALL, "the target alone", *BASELINES)}
-
-
 def groceries() -> InteractionLog:
     """The first time that each household bought each of the products that sell best, by the day."""
     log = rt.fetch("complete-journey").log
@@ -102,6 +94,7 @@ def groceries() -> InteractionLog:
 
 def tables() -> Iterator[tuple[str, dict[str, Floats]]]:
     """Films and groceries, all shares, each with a table of its own."""
+    ways: Ways = {ALL: (True, nullcontext()), "the target alone": (False, nullcontext())}
     films = rt.fetch("ml-1m").log
     for kind, log in (
         ("row", shortened(films, in_a_row)),
@@ -110,7 +103,7 @@ def tables() -> Iterator[tuple[str, dict[str, Floats]]]:
     ):
         source = rt.pretrain(task_of(log, 1.0).source, seed=0, deterministic=True)
         for share in SHARES:
-            yield f"short {kind} {share:g}", measured(task_of(log, share), source)
+            yield f"short {kind} {share:g}", measured(task_of(log, share), source, ways, BASELINES, "full")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ Then viewers who come back: of everybody the first 70 % of the visits to the tar
 watched of the source before the others. The others are to be found.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from unittest.mock import patch
 
@@ -22,7 +22,7 @@ from ablation_departments import always_cut
 
 import rectransfer as rt
 from rectransfer.columns import Columns
-from rectransfer.evaluation import Task, run_baselines
+from rectransfer.evaluation import Budget, Task, run_baselines
 from rectransfer.logs import InteractionLog, hold_out_users, share_of_users
 from rectransfer.recommend import fit as fitting
 from rectransfer.vocabulary import Vocabulary
@@ -86,15 +86,21 @@ def returning(log: InteractionLog, share: float) -> Task:
     )
 
 
-def measured(task: Task, source: rt.Pretrained, ways: Ways) -> dict[str, Floats]:
-    """NDCG@10 of each viewer, by model."""
-    contest = run_baselines(task, BASELINES)
+def measured(
+    task: Task,
+    source: rt.Pretrained,
+    ways: Ways,
+    baselines: Sequence[str] = BASELINES,
+    budget: Budget = "small",
+) -> dict[str, Floats]:
+    """NDCG@10 of each user, by model."""
+    contest = run_baselines(task, baselines, budget=budget)
     for name, (one, way) in ways.items():
         with way:
             model = rt.Recommender(source if one else None).fit(task.target, items=task.items.ids)
         contest = contest.add(name, lists=model.recommend(task.users.ids, 10, history=task.newcomers))
     found = {name: np.asarray(values, dtype=np.float64) for name, values in contest.values().items()}
-    return {name: found[name] for name in (*ways, *BASELINES)}
+    return {name: found[name] for name in (*ways, *baselines)}
 
 
 @contextmanager

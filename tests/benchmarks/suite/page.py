@@ -31,15 +31,8 @@ adjusted by Holm's method over all tasks and shares of this page."""
 def page(found: Mapping[str, Sequence[Point]]) -> str:
     """The page, in Markdown."""
     against_best, against_alone = versus(found), versus(found, ALONE)
-    told = all(PICKED in point.users.columns for points in found.values() for point in points)
-    against_picked = versus(found, PICKED) if told else []
-    lines = [
-        "# Results",
-        "",
-        _INTRODUCTION,
-        "",
-        *_summary(found, against_best, against_picked, against_alone),
-    ]
+    picked = _against_picked(found)
+    lines = ["# Results", "", _INTRODUCTION, "", *_summary(found, against_best, picked, against_alone)]
     for task, points in found.items():
         best = [row for row in against_best if row.point.task == task]
         alone = [row for row in against_alone if row.point.task == task]
