@@ -209,22 +209,25 @@ def _contenders(
     elsewhere = _elsewhere(ground)
     for view in ground.sources:
         label = "transfer" if len(ground.sources) == 1 else f"transfer from {view.name}"
-        start = _start(view, lesson, ground)
+        first = Contender(
+            f"{label}, as it comes",
+            folds,
+            _carried(view, lesson, grow=False),
+            None,
+            elsewhere=elsewhere,
+            distant=view.distant,
+        )
+        if view.knows_any(ground.on_sale):  # else it has nothing to say as it comes
+            found.append(first)
+        begun = replace(first, start=_start(view, lesson, ground))
         tuned = [
-            Contender(f"{label}, fine-tuned (pull {pull:g})", folds, start, pull, elsewhere=elsewhere)
+            replace(begun, name=f"{label}, fine-tuned (pull {pull:g})", pull=pull)
             for pull in sorted(config.pulls, reverse=True)
         ]
-        whole = Contender(f"{label}, as it comes, with all signals", folds, start, None, elsewhere=elsewhere)
+        whole = replace(begun, name=f"{label}, as it comes, with all signals")
         members = (whole, *tuned)
-        if view.knows_any(ground.on_sale):  # else it has nothing to say as it comes
-            alone = _carried(view, lesson, grow=False)
-            found.append(Contender(f"{label}, as it comes", folds, alone, None, elsewhere=elsewhere))
-        found += [
-            *tuned,
-            Contender(
-                f"{label}, averaged", folds, start, config.ranker.pull, members=members, elsewhere=elsewhere
-            ),
-        ]
+        averaged = replace(begun, name=f"{label}, averaged", pull=config.ranker.pull, members=members)
+        found += [*tuned, averaged]
     return found
 
 

@@ -17,8 +17,15 @@ __all__ = ["ALONE", "Contender", "Verdict", "judge"]
 
 logger = logging.getLogger(__name__)
 
+Ships = Literal["transfer", "target"]
+
 ALONE: Final = "target alone"
 """The contender without any source."""
+
+_DISTANT: Final = (
+    "the source shares no users with the target, and its items are only like the target's: it has to prove "
+    "that it helps"
+)
 
 _UNMEASURED: Final = (float("nan"),) * 3
 
@@ -45,7 +52,7 @@ class Verdict:
         contenders: NDCG@10 of every model tried.
     """
 
-    ships: Literal["transfer", "target"]
+    ships: Ships
     reason: str
     difference: float
     low: float
@@ -95,6 +102,7 @@ class Contender:
             best in draws of the users (Rubin 1981, "The Bayesian bootstrap", Annals of Statistics 9), so that
             few users average, and many choose.
         elsewhere: Where users have had elsewhere what is on sale here: where its habits of that begin.
+        distant: Whether its source shares no users with the target, and of items only what they are like.
     """
 
     name: str
@@ -105,6 +113,7 @@ class Contender:
     names: tuple[str, ...] = ()
     members: tuple["Contender", ...] = ()
     elsewhere: Habits | None = None
+    distant: bool = False
     _trained: dict[int | None, Ranker] = field(default_factory=dict, init=False, repr=False)
     _values: list[npt.NDArray[np.float64]] = field(default_factory=list, init=False, repr=False)
     _choices: list[list[Choice]] = field(default_factory=list, init=False, repr=False)
@@ -180,7 +189,8 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
 
     The target alone ships where that gain is negative in at least `config.confidence` of the bootstrap's
     draws. In doubt the transfer does: the fewer users there are to measure on, the less the target alone has
-    learned from them, too. But a source that is so much worse as it comes is suspect, and has to gain.
+    learned from them, too. But a source that is so much worse as it comes is suspect, and has to gain. And
+    one that is distant has to prove its gain: the whole 95 % interval has to be above zero.
 
     Args:
         contenders: The transferred ones in the order of how closely they are held to their source.
@@ -194,6 +204,7 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
     means = {name: float(found.mean()) if len(found) else float("nan") for name, found in values.items()}
     alone = next(one for one in contenders if not one.transferred)
     rivals = [one for one in contenders if one.transferred]
+    near = [one for one in rivals if not one.distant]
     ready = [one for one in rivals if one.members] or rivals
     n_users = len(values[alone.name])
     for name, mean in means.items():
@@ -203,25 +214,24 @@ def judge(contenders: list[Contender], config: RecommenderConfig) -> tuple[Conte
             f"NDCG@10 {means[ALONE]:.4f} on {n_users} users" if n_users else "unmeasured: nobody came twice"
         )
         reason = f"there is no source: the target alone ships ({known})"
-        return alone, _verdict("target", reason, _UNMEASURED, n_users, alone, means)
+        return alone, _verdict(reason, _UNMEASURED, n_users, alone, means)
     if n_users < _FEWEST:
-        who = f"only {n_users} users have" if n_users else "no user has"
-        reason = (
-            f"{who} two visits or more, too few to measure anything: the transfer ships unmeasured; fit "
-            "again when the log has grown, or, if its times aren't known, with a source that was pretrained "
-            "without them, too (log.at_one_moment())"
-        )
-        return rivals[0], _verdict("transfer", reason, _UNMEASURED, n_users, rivals[0], means)
+        chosen = near[0] if near else alone
+        return chosen, _verdict(_words_of_few(_ships(chosen), n_users), _UNMEASURED, n_users, chosen, means)
     best = ready[_pick([values[one.name] for one in ready])]
     picked = _picked_by_the_others([folds[one.name] for one in ready])
     gap = paired_bootstrap(picked, values[ALONE], seed=config.seed)
     as_they_come = [values[one.name] for one in rivals if one.pull is None]
     suspect = bool(as_they_come) and all(_worse(one, values[ALONE], config) for one in as_they_come)
     hurts = gap.mean < 0 and (suspect or _worse(picked, values[ALONE], config))
-    ships: Literal["transfer", "target"] = "target" if hurts else "transfer"
-    reason = _words(ships, gap, float(picked.mean()), means[ALONE], n_users)
-    chosen = best if ships == "transfer" else alone
-    return chosen, _verdict(ships, reason, (gap.mean, gap.low, gap.high), n_users, chosen, means)
+    unproven = best.distant and gap.low <= 0
+    if unproven and near:
+        chosen, verdict = judge([alone, *near], config)
+        return chosen, replace(verdict, contenders=means)
+    chosen = alone if hurts or unproven else best
+    picked_mean = float(picked.mean())
+    reason = _words(_ships(chosen), gap, picked_mean, means[ALONE], n_users, distant=best.distant)
+    return chosen, _verdict(reason, (gap.mean, gap.low, gap.high), n_users, chosen, means)
 
 
 def _chances(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
@@ -269,7 +279,9 @@ def _pick(rivals: list[npt.NDArray[np.float64]]) -> int:
     return int(np.argmax([one.mean() for one in rivals]))
 
 
-def _words(ships: str, gap: Interval, transferred: float, alone: float, n_users: int) -> str:
+def _words(
+    ships: Ships, gap: Interval, transferred: float, alone: float, n_users: int, *, distant: bool
+) -> str:
     numbers = (
         f"NDCG@10 {transferred:.4f} with the source and {alone:.4f} without it, a difference of "
         f"{gap.mean:+.4f} (95 % interval {gap.low:+.4f} to {gap.high:+.4f}) on {n_users} users of the "
@@ -282,15 +294,31 @@ def _words(ships: str, gap: Interval, transferred: float, alone: float, n_users:
             sure = f"the transfer {likely}, but it may be chance"
         return f"the transfer ships, because {sure}: {numbers}"
     sure = "the transfer hurts" if gap.high < 0 else "the transfer probably hurts"
+    if distant and gap.high >= 0:
+        sure = f"the transfer isn't shown to help, and {_DISTANT}"
     return f"the target alone ships, because {sure}: {numbers}"
 
 
+def _words_of_few(ships: Ships, n_users: int) -> str:
+    who = f"only {n_users} users have" if n_users else "no user has"
+    why = f"{who} two visits or more, too few to measure anything"
+    if ships == "target":
+        return f"the target alone ships, because {why}, and {_DISTANT}; fit again when the log has grown"
+    return (
+        f"{why}: the transfer ships unmeasured; fit again when the log has grown, or, if its times aren't "
+        "known, with a source that was pretrained without them, too (log.at_one_moment())"
+    )
+
+
+def _ships(chosen: Contender) -> Ships:
+    return "transfer" if chosen.transferred else "target"
+
+
 def _verdict(
-    ships: Literal["transfer", "target"],
     reason: str,
     gap: tuple[float, float, float],
     n_users: int,
     chosen: Contender,
     means: Mapping[str, float],
 ) -> Verdict:
-    return Verdict(ships, reason, *gap, n_users, chosen.name, dict(means))
+    return Verdict(_ships(chosen), reason, *gap, n_users, chosen.name, dict(means))

@@ -37,9 +37,10 @@ class SourceView:
         rows: Its row for each of the ground's items, -1 where it has none, shape `(n_items,)`.
         carried: What its users did there, as it stands beside the target's log; None where it can't.
         taken: How often each of its users took each of the ground's items, shape `(n_users, n_items)`; None
-            where the source keeps no counts, or a link leads from most items to one that others lead to,
-            too: it says what they are like rather than which they are.
+            where the source keeps no counts, or the link is coarse.
         returns: How many of its users come back for each of the ground's items; None where it doesn't tell.
+        coarse: Whether a link leads from most items to one that others lead to, too: it says what they are
+            like rather than which they are.
     """
 
     name: str
@@ -51,6 +52,12 @@ class SourceView:
     carried: InteractionLog | None
     taken: csr_array | None
     returns: Returns | None
+    coarse: bool = False
+
+    @property
+    def distant(self) -> bool:
+        """Whether its users are others, and its items are only like the target's."""
+        return self.coarse and not self.bridges.by_users
 
     @property
     def users(self) -> Vocabulary:
@@ -131,7 +138,7 @@ def view_of(
     ).load_arrays(one.ranker.arrays())
     returns = None if one.habits is None else one.habits.returns.moved(rows)
     taken = None if coarse else taken
-    return SourceView(name, one, evidence, bridge, ranker, rows, carried, taken, returns)
+    return SourceView(name, one, evidence, bridge, ranker, rows, carried, taken, returns, coarse)
 
 
 def _rows(

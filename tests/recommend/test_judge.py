@@ -27,6 +27,7 @@ class Measured:
     transferred: bool = True
     pull: float | None = 1.0
     members: tuple[()] = ()
+    distant: bool = False
 
     def by_fold(self, config):
         return list(self.values)
@@ -185,6 +186,47 @@ def test_a_source_that_is_worse_as_it_comes_has_to_gain():
     suspect = judge([alone(own[:5], own[5:]), worse, tuned], RecommenderConfig(confidence=0.9))[1]
     assert suspect.ships == "target"
     assert "probably hurts" in suspect.reason
+
+
+class TestDistant:
+    """A source of others' users, whose items are only like the target's."""
+
+    OWN = np.full(10, 0.5)
+
+    def rival(self, gains, *, name="far", distant=True):
+        return Measured(name, (self.OWN[:5] + gains[:5], self.OWN[5:] + gains[5:]), distant=distant)
+
+    def judge(self, *rivals):
+        return judge([alone(self.OWN[:5], self.OWN[5:]), *rivals], RecommenderConfig(confidence=0.9))
+
+    @pytest.mark.parametrize("gains", [TestConfidence.GAINS, np.zeros(10)])
+    def test_a_gain_that_may_be_chance_does_not_ship(self, gains):
+        assert self.judge(self.rival(gains, distant=False))[1].ships == "transfer"
+        chosen, verdict = self.judge(self.rival(gains))
+        assert (chosen.name, verdict.ships) == (ALONE, "target")
+        assert verdict.low <= 0 <= verdict.high
+        assert "isn't shown to help, and the source shares no users" in verdict.reason
+
+    def test_a_sure_gain_ships(self):
+        verdict = self.judge(self.rival(0.1 + TestConfidence.GAINS / 10))[1]
+        assert verdict.low > 0
+        assert verdict.ships == "transfer"
+
+    def test_a_nearer_source_is_asked_where_it_fails(self):
+        far, near = (
+            self.rival(TestConfidence.GAINS),
+            self.rival(np.full(10, 0.01), name="near", distant=False),
+        )
+        chosen, verdict = self.judge(far, near)
+        assert (chosen.name, verdict.ships) == ("near", "transfer")
+        assert set(verdict.contenders) == {ALONE, "far", "near"}
+
+    def test_unmeasured_it_does_not_ship(self):
+        far, near = Measured("far", (FAR[:4],), distant=True), Measured("near", (FAR[:4],))
+        chosen, verdict = judge([alone(BEST[:4]), far], CONFIG)
+        assert (chosen.name, verdict.ships, verdict.n_users) == (ALONE, "target", 4)
+        assert "only 4 users have two visits or more" in verdict.reason
+        assert judge([alone(BEST[:4]), far, near], CONFIG)[0].name == "near"
 
 
 def test_without_a_rival_there_is_nothing_to_judge():

@@ -155,6 +155,9 @@ class TestItemsThatShareASourceItem:
         view = numbered.ground(coarse).sources[0]
         assert view.taken is None
         assert view.evidence.weights is not None
+        assert view.distant
+        assert not numbered.ground().sources[0].distant
+        assert not Numbered(shared_users=1.0).ground(coarse).sources[0].distant
 
 
 class TestSharedUsers:
