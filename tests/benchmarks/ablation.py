@@ -30,7 +30,7 @@ from rectransfer.evaluation.tasks.journey import LAST_WEEK, groceries
 from rectransfer.evaluation.tasks.store_launch import launch
 from rectransfer.logs import InteractionLog, PublicData, hold_out_users
 from rectransfer.metrics import paired_bootstrap
-from rectransfer.neighbours import Neighbours, UserKernel
+from rectransfer.neighbours import Neighbours, UserKernel, solve_neighbours
 from rectransfer.pretrained import PretrainConfig
 from rectransfer.pretrained.learn import learn
 from rectransfer.ranking import (
@@ -50,6 +50,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS, PAGE = ROOT / "docs" / "results" / "ablation.json", ROOT / "docs" / "ablation.md"
 EARLIER, STORES = 10, 30
 SEEDS = (1, 2)
+PENALTIES = (30.0, 100.0, 300.0, 1000.0, 3000.0)
 ALL = "all parts"
 ANSWERS, ANSWER_FOLDS = "if it knew the answers of the others", 5
 logger = logging.getLogger("ablation")
@@ -57,16 +58,19 @@ logger = logging.getLogger("ablation")
 Floats = npt.NDArray[np.float64]
 
 
+Pair = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
 @dataclass(frozen=True)
 class Stage:
-    """A rehearsal, learned: what the ranker learns from, and what it is measured on."""
+    """A rehearsal, learned: what is learned from, what is measured, and what simpler weights say of both."""
 
     lesson: Slate
     cuts: Examples
     measured: Examples
     candidates: npt.NDArray[np.int64]
     slate: Slate
-    plain: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+    others: dict[str, Pair]
 
 
 def rehearsal(data: PublicData, seed: int) -> Task:
@@ -113,13 +117,35 @@ def _stage(
     )
     candidates = scene.candidates(measured, exclude=measured.seen)
     lesson, slate = _shown(scene, cuts), scene.slate(measured, candidates)
-    seen = uncut(Histories.from_log(kept, items), len(items), longest=None).seen
-    ease = Neighbours(1000.0, 1.0, np.ones(len(items), np.float32), UserKernel.solve(seen, 1000.0))
-    plain = tuple(
-        np.take_along_axis(ease.solution.scores(csr_array(part.seen)), rows, axis=1)
-        for part, rows in ((cuts, _rows(scene, cuts)), (measured, candidates))
+    known = uncut(Histories.from_log(kept, items), len(items), longest=None)
+    shown = ((cuts, _rows(scene, cuts)), (measured, candidates))
+    ease = Neighbours(1000.0, 1.0, np.ones(len(items), np.float32), UserKernel.solve(known.seen, 1000.0))
+    others = {
+        "EASE as published (yes or no, l2 1000)": tuple(
+            _of(ease.solution.scores(csr_array(part.seen)), rows) for part, rows in shown
+        ),
+        "one penalty for all items, as if nothing were missing": _one_penalty(known.counts, *shown),
+    }
+    return Stage(lesson, cuts, measured, candidates, slate, others)  # type: ignore[arg-type]
+
+
+def _one_penalty(counts: csr_array, *shown: tuple[Examples, npt.NDArray[np.int64]]) -> Pair:
+    """The same item-item weights under a plain ridge; the penalty is the best on what is learned from."""
+    start = solve_neighbours(counts, 1000.0)
+    start = replace(start, rarity=np.ones_like(start.rarity))
+    taken, (learned, rows) = start.strengths(counts), shown[0]
+    tried = [replace(start, l2=l2, solution=UserKernel.solve(taken, l2)) for l2 in PENALTIES]
+    values = [list_ndcg(learned, rows, _of(one.scores(learned.counts), rows)).mean() for one in tried]
+    logger.info(
+        "one penalty for all, NDCG@10 of what is learned from: %s", dict(zip(PENALTIES, values, strict=True))
     )
-    return Stage(lesson, cuts, measured, candidates, slate, plain)  # type: ignore[arg-type]
+    found = tried[int(np.argmax(values))]
+    return tuple(_of(found.scores(part.counts), rows) for part, rows in shown)  # type: ignore[return-value]
+
+
+def _of(scores: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The candidates' scores."""
+    return np.take_along_axis(scores, rows, axis=1)
 
 
 def _rows(scene: Scene, cuts: Examples) -> npt.NDArray[np.int64]:
@@ -182,11 +208,12 @@ def rows(stage: Stage) -> dict[str, Floats]:
     found["one cut of each history"] = measured(stage, names, config, lesson.take(few), slate)
     raw = [column(one, near, lambda value: np.exp(value) - 0.03) for one in (lesson, slate)]
     found["item-item weights not in logs"] = measured(stage, names, config, raw[0], raw[1])
-    plain = [
-        column(one, near, lambda _, value=value: np.log(np.maximum(value, 0) + 0.03))  # type: ignore[misc]
-        for one, value in zip((lesson, slate), stage.plain, strict=True)
-    ]
-    found["EASE as published (yes or no, l2 1000)"] = measured(stage, names, config, plain[0], plain[1])
+    for label, other in stage.others.items():
+        shown = [
+            column(one, near, lambda _, value=value: np.log(np.maximum(value, 0) + 0.03))  # type: ignore[misc]
+            for one, value in zip((lesson, slate), other, strict=True)
+        ]
+        found[label] = measured(stage, names, config, *shown)
     found[ANSWERS] = knowing_answers(stage, names, config)
     return found
 
