@@ -53,18 +53,16 @@ def outcomes(task: Task, source: rt.Pretrained, seed: int) -> dict[str, Floats]:
         return next(one for one in contenders if one.transferred and one.members), verdicts[-1]
 
     contest = run_baselines(task, ("popularity",), seed=seed)
+    alone = rt.Recommender(seed=seed).fit(task.target, items=task.items.ids)
     with (
         patch("rectransfer.recommend.fit.judge", forced),
         patch.object(SourceView, "distant", new=False),  # as the gate is with other sources
     ):
-        for name, given in ((NEVER, None), (ALWAYS, source)):
-            model = rt.Recommender(given, seed=seed)
-            if given is None:
-                model.fit(task.target, items=task.items.ids)
-            else:
-                model.fit(task.target, items=task.items.ids, link=task.link)
-            lists = model.recommend(task.users.ids, 10, history=task.newcomers)
-            contest = contest.add(name, lists=lists)
+        transferred = rt.Recommender(source, seed=seed)
+        transferred.fit(task.target, items=task.items.ids, link=task.link)
+    for name, model in ((NEVER, alone), (ALWAYS, transferred)):
+        lists = model.recommend(task.users.ids, 10, history=task.newcomers)
+        contest = contest.add(name, lists=lists)
     found, verdict = contest.values(), verdicts[-1]
     proven = verdict.low > 0
     logger.info("%s: %s; %+.4f", task.name, verdict, (found[ALWAYS] - found[NEVER]).mean())
