@@ -23,8 +23,7 @@ ALONE: Final = "target alone"
 """The contender without any source."""
 
 _DISTANT: Final = (
-    "the source shares no users with the target, and its items are only like the target's: it has to prove "
-    "that it helps"
+    "a source without shared users, whose items are only like the target's, has to prove that it helps"
 )
 
 _UNMEASURED: Final = (float("nan"),) * 3
@@ -295,7 +294,7 @@ def _words(
         return f"the transfer ships, because {sure}: {numbers}"
     sure = "the transfer hurts" if gap.high < 0 else "the transfer probably hurts"
     if distant and gap.high >= 0:
-        sure = f"the transfer isn't shown to help, and {_DISTANT}"
+        sure = f"the transfer isn't shown to help ({_DISTANT})"
     return f"the target alone ships, because {sure}: {numbers}"
 
 
@@ -303,7 +302,7 @@ def _words_of_few(ships: Ships, n_users: int) -> str:
     who = f"only {n_users} users have" if n_users else "no user has"
     why = f"{who} two visits or more, too few to measure anything"
     if ships == "target":
-        return f"the target alone ships, because {why}, and {_DISTANT}; fit again when the log has grown"
+        return f"the target alone ships, because {why} ({_DISTANT}); fit again when the log has grown"
     return (
         f"{why}: the transfer ships unmeasured; fit again when the log has grown, or, if its times aren't "
         "known, with a source that was pretrained without them, too (log.at_one_moment())"

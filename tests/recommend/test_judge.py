@@ -205,7 +205,7 @@ class TestDistant:
         chosen, verdict = self.judge(self.rival(gains))
         assert (chosen.name, verdict.ships) == (ALONE, "target")
         assert verdict.low <= 0 <= verdict.high
-        assert "isn't shown to help, and the source shares no users" in verdict.reason
+        assert "isn't shown to help (a source without shared users" in verdict.reason
 
     def test_a_sure_gain_ships(self):
         verdict = self.judge(self.rival(0.1 + TestConfidence.GAINS / 10))[1]
