@@ -1,6 +1,6 @@
 """What the gate asks of a source of other users, and of items that are only alike; docs/ablation.md.
 
-    python tests/benchmarks/ablation_distant.py            # a quarter of an hour, on one core
+    python tests/benchmarks/ablation_distant.py            # half an hour, on one core
     python tests/benchmarks/ablation_distant.py --render   # the page's tables only
 
 A chain's own brand in new stores is played again with eight other draws of stores. Of their households those
