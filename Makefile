@@ -73,6 +73,7 @@ bench-ablation: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/ablation.py
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/ablation_departments.py
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/ablation_viewers.py
+	$(ONE_THREAD) $(BIN)/python tests/benchmarks/ablation_distant.py
 
 bench-options: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python tests/benchmarks/options.py
