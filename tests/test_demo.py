@@ -13,7 +13,7 @@ from rectransfer.evaluation import BASELINES, Contest, Task, cut_last_steps, tun
 from rectransfer.logs import PlantedConfig, plant
 from rectransfer.metrics import top_k
 from rectransfer.recommend import Recommender
-from rectransfer.recommend.gate import Verdict
+from rectransfer.recommend.verdict import Verdict
 from rectransfer.report import build_report
 from rectransfer.transfer import Coverage
 from rectransfer.vocabulary import Vocabulary

@@ -22,11 +22,12 @@ from rectransfer.ranking import (
 )
 from rectransfer.recommend.config import RecommenderConfig
 from rectransfer.recommend.folds import Choosers, Fold
-from rectransfer.recommend.gate import ALONE, Contender, Verdict, judge
+from rectransfer.recommend.gate import ALONE, Contender, judge
 from rectransfer.recommend.ground import Ground
 from rectransfer.recommend.learn import JOINT, TARGET, Chosen, Lesson, learn
 from rectransfer.recommend.measured import Measured, measured
 from rectransfer.recommend.profiles import as_they_were
+from rectransfer.recommend.verdict import Verdict
 from rectransfer.recommend.views import SourceView
 from rectransfer.scene import Scene, had_elsewhere
 from rectransfer.vocabulary import Vocabulary

@@ -9,9 +9,9 @@ from rectransfer.artefacts import save_artefact
 from rectransfer.columns import Columns
 from rectransfer.errors import NotFittedError
 from rectransfer.recommend.config import RecommenderConfig
-from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.state import State
 from rectransfer.recommend.store import KIND, fields, writers
+from rectransfer.recommend.verdict import Verdict
 from rectransfer.transfer import Coverage
 from rectransfer.vocabulary import Vocabulary
 

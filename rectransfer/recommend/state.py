@@ -13,7 +13,7 @@ from rectransfer.columns import Columns
 from rectransfer.errors import InputError
 from rectransfer.logs import InteractionLog
 from rectransfer.ranking import Examples, Habits, Ranker
-from rectransfer.recommend.gate import Verdict
+from rectransfer.recommend.verdict import Verdict
 from rectransfer.scene import Scene, had_elsewhere
 from rectransfer.transfer import Coverage
 from rectransfer.vocabulary import Vocabulary

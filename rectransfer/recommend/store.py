@@ -25,8 +25,8 @@ from rectransfer.logs import InteractionLog
 from rectransfer.neighbours import Neighbours
 from rectransfer.ranking import Evidence, Habits, Profiles, TowerConfig, restored_ranker, restored_towers
 from rectransfer.recommend.config import RecommenderConfig
-from rectransfer.recommend.gate import Verdict
 from rectransfer.recommend.state import State
+from rectransfer.recommend.verdict import Verdict
 from rectransfer.scene import Scene
 from rectransfer.tastes import Leanings
 from rectransfer.transfer import Coverage

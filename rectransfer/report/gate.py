@@ -3,7 +3,8 @@
 from math import isnan
 from typing import Literal
 
-from rectransfer.recommend.gate import ALONE, Verdict
+from rectransfer.recommend.gate import ALONE
+from rectransfer.recommend.verdict import Verdict
 from rectransfer.report.result import Gate
 
 __all__ = ["gate"]

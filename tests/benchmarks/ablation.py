@@ -56,8 +56,6 @@ ANSWERS, ANSWER_FOLDS = "if it knew the answers of the others", 5
 logger = logging.getLogger("ablation")
 
 Floats = npt.NDArray[np.float64]
-
-
 Pair = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 

@@ -8,7 +8,8 @@ import pytest
 from rectransfer.metrics import paired_bootstrap
 from rectransfer.ranking import Ranker
 from rectransfer.recommend import RecommenderConfig
-from rectransfer.recommend.gate import ALONE, Contender, Verdict, _chances, _pick, judge
+from rectransfer.recommend.gate import ALONE, Contender, _chances, _pick, judge
+from rectransfer.recommend.verdict import Verdict
 
 BEST = np.array([0.6, 0.4, 0.5, 0.5, 0.5, 0.6])
 # Behind by .05 and by .15 on average.

@@ -14,7 +14,7 @@ from rectransfer.evaluation import evaluate
 from rectransfer.logs import InteractionLog
 from rectransfer.pretrained import pretrain
 from rectransfer.recommend import Recommender, load_recommender
-from rectransfer.recommend.gate import Verdict
+from rectransfer.recommend.verdict import Verdict
 from rectransfer.report import build_report, render, write_report
 from rectransfer.report.explained import Explained
 from rectransfer.report.reach import reach
