@@ -14,7 +14,6 @@ from rectransfer.evaluation import evaluate
 from rectransfer.logs import InteractionLog
 from rectransfer.pretrained import pretrain
 from rectransfer.recommend import Recommender, load_recommender
-from rectransfer.recommend.verdict import Verdict
 from rectransfer.report import build_report, render, write_report
 from rectransfer.report.explained import Explained
 from rectransfer.report.reach import reach
@@ -195,7 +194,7 @@ def sharing(planted, config, settings):
     learned = pretrain(log, config=settings, deterministic=True)
     apart = Recommender(learned, config=config).fit(planted.target)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules[Verdict.__module__], "_FEWEST", 1_000)  # unmeasured, the transfer ships
+        patch.setattr("rectransfer.recommend.gate._FEWEST", 1_000)  # unmeasured, the transfer ships
         together = Recommender(learned, config=config).fit(planted.target)
     return {model.verdict.ships: model for model in (apart, together)}
 
